@@ -1,0 +1,1 @@
+"""Language-model reasoning with step-level search: `python -m reasoning.solve`, or `from reasoning import Solver`."""

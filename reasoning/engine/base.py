@@ -1,0 +1,120 @@
+"""What every engine offers: tokens in, tokens out, log-probabilities, and an honest count of what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from search.types import Usage
+
+__all__ = ["Capabilities", "Completion", "Engine", "EngineError", "Sampling", "Tokenizer", "Usage"]
+
+
+class EngineError(Exception):
+    """The engine could not do its work. The message is one line that says what to change."""
+
+
+class PromptTooLong(EngineError):
+    """The prompt (with at least one new token) does not fit the model's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can report. A method that needs what is missing refuses in one line."""
+
+    exact_ids: bool = True  # takes and returns token ids, so a prompt is never re-encoded
+    logprobs: bool = True  # log-probability of each sampled token
+    token_logprobs: bool = True  # `next_token_logprobs` of any named token
+    score: bool = True  # `score` of a given continuation
+    cached_usage: bool = True  # says how many prompt tokens came from the prefix cache
+    adapters: bool = False  # takes LoRA adapters at run time
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample one completion.
+
+    `temperature` 0 is greedy. Generation ends after `max_tokens` tokens, after any of the `stop` strings (which stay
+    at the end of the ids and text), or at the model's end-of-sequence token. `seed` None leaves it to the engine.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One completion.
+
+    `ids` are the sampled token ids, an end-of-sequence token included; `text` is exactly what `ids` decode to without
+    special tokens; `logprobs` are natural logs, one per id, of the model's distribution at temperature 1 (raw
+    log-softmax), or None where the engine does not report them.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...] | None
+    finish: Literal["stop", "eos", "length"]
+    usage: Usage = field(default_factory=Usage)
+
+
+class Tokenizer(Protocol):
+    """The few tokenizer calls the rest of the project needs."""
+
+    eos_ids: frozenset[int]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, with no special tokens added; special tokens spelled in `text` stay plain text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, special tokens left out, spaces untouched."""
+        ...
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of a conversation in the model's chat template, ready for the assistant's turn.
+
+        Raises EngineError where the model has no chat template.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """One model behind one runtime. All calls may run concurrently on one asyncio loop.
+
+    A call that is cancelled raises `search.types.Cancelled` with the tokens it had spent. A request that cannot be
+    served raises EngineError (PromptTooLong where that is the reason); the engine stays usable.
+    """
+
+    name: str  # the model, as a user would name it
+    device: str  # cpu, cuda, http://...
+    capabilities: Capabilities
+    tokenizer: Tokenizer
+    max_context: int  # tokens of prompt and completion together
+
+    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:
+        """Sample one completion of `prompt_ids`."""
+        ...
+
+    async def next_token_logprobs(self, prompt_ids: Sequence[int], token_ids: Sequence[int]) -> tuple[list[float], Usage]:
+        """Raw log-softmax of each of `token_ids` (at most 128) as the token after `prompt_ids`, and the cost.
+
+        The prompt may be read from the prefix cache. One token is computed, and counted as completion.
+        """
+        ...
+
+    async def score(self, prompt_ids: Sequence[int], continuation_ids: Sequence[int]) -> tuple[list[float], Usage]:
+        """Raw log-softmax of every continuation token given all tokens before it, and the cost.
+
+        Uncached in vLLM: never in an inner loop.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free the model and every process behind it. May be called twice."""
+        ...

@@ -1,0 +1,53 @@
+"""What a task must say. A new task is one file with a class like this and one line of registration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from data.records import Problem
+
+__all__ = ["Example", "Task", "UserError"]
+
+
+class UserError(Exception):
+    """The user asked for something that cannot be. The message is one line that says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A worked example for a few-shot prompt: a question and its solution, one step per line, the last `#### answer`."""
+
+    question: str
+    solution: str
+
+
+class Task(Protocol):
+    """A kind of problem.
+
+    A task knows questions and answers and nothing of prompts, tokens or models; how a policy is asked and what its
+    steps look like is the policy profile's part.
+    """
+
+    name: str  # as on the command line
+    evaluation_only: bool  # True: training commands refuse it
+    default_split: str
+    instruction: str  # one sentence for chat models: what a final answer looks like
+    examples: tuple[Example, ...]  # own worked examples, never from a benchmark
+
+    def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
+        """Problems `offset` to `offset + limit` of a split. Raises DataError (missing or malformed) or UserError."""
+        ...
+
+    def canonical(self, answer: str) -> str | None:
+        """The form in which equal answers are the same string, or None where `answer` is no answer at all.
+
+        Fast (microseconds), total, and safe on any model output.
+        """
+        ...
+
+    def judge(self, problem: Problem, answer: str) -> bool:
+        """Whether `answer` is right. May be slow or hang: call it through `reasoning.grading.Grader`."""
+        ...
