@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["DataError", "Problem"]
-
-
-class DataError(Exception):
-    """Data is missing or malformed. The message is one line that says what to change."""
+__all__ = ["Problem"]
 
 
 @dataclass(frozen=True, slots=True)

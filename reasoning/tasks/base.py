@@ -9,11 +9,7 @@ from typing import Protocol
 
 from data.records import Problem
 
-__all__ = ["Example", "Task", "UserError"]
-
-
-class UserError(Exception):
-    """The user asked for something that cannot be. The message is one line that says what to change."""
+__all__ = ["Example", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
