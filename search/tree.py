@@ -47,8 +47,8 @@ def aggregate_values(values: Iterable[float], how: Aggregate) -> float:
 class Node:
     """One step in the tree (the root is the question itself).
 
-    `index` is the lowest sample number of its parent's samples that gave this step, `samples` how many whole
-    solutions ended here, `asked` how many continuations were requested of it. `value` is its process reward in
+    `index` is the lowest sample number of its parent's samples that gave this step, `samples` how many samples ended
+    with it, `asked` how many continuations were requested of it. `value` is its process reward in
     [0, 1], None until it is known. `visits` and `total` are N and W of Monte Carlo tree search, W summed over values
     scaled to [-1, 1]. `selectable` and `open_children` say where selection may still go.
     """
