@@ -1,0 +1,190 @@
+"""`python -m reasoning.runs list|show|export|diff`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from data.errors import UserError
+from reasoning.runs.store import ProblemResult, RunView, read_run, run_names
+from reasoning.runs.totals import totals
+
+__all__ = ["main"]
+
+_TOLD = ("task", "split", "method", "policy", "adapter", "reward", "seed", "version")  # of the configuration
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character shows `?`
+    try:
+        args = _parser().parse_args(argv)
+        status: int = args.command(args)
+        sys.stdout.flush()
+        return status
+    except UserError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has seen enough. Python flushes stdout once more at exit, so give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = _Parser(add_help=False)
+    shared.add_argument(
+        "--runs-dir", type=Path, metavar="DIR", help="where runs are (default: $STEPSOLVER_RUNS or ./runs)"
+    )
+    parser = _Parser(prog="python -m reasoning.runs", description="Read runs.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="list|show|export|diff")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[shared], help=help, description=help, allow_abbrev=False)
+
+    listing = add("list", "One line per run.")
+    listing.add_argument("--json", action="store_true", help="as one JSON array")
+    listing.set_defaults(command=_list)
+
+    show = add("show", "A run's configuration and problems, or one problem's search tree.")
+    show.add_argument("name")
+    show.add_argument("--problem", metavar="K", help="index or id of a problem")
+    show.add_argument("--full", action="store_true", help="whole texts instead of one line per node")
+    show.set_defaults(command=_show)
+
+    export = add("export", "One record per finished problem.")
+    export.add_argument("name")
+    export.add_argument("--format", choices=["jsonl", "parquet"], default="jsonl")
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: standard output (jsonl only)")
+    export.add_argument("--tells", action="store_true", help="with each problem's search log")
+    export.set_defaults(command=_export)
+
+    diff = add("diff", "Two runs compared problem by problem.")
+    diff.add_argument("a")
+    diff.add_argument("b")
+    diff.set_defaults(command=_diff)
+    return parser
+
+
+def _list(args: argparse.Namespace) -> int:
+    from reasoning.runs import text
+
+    status, views = 0, []
+    for name in run_names(args.runs_dir):
+        try:
+            views.append(read_run(name, args.runs_dir))
+        except UserError as e:  # one torn run does not hide the others
+            print(f"error: {e}", file=sys.stderr)
+            status = 2
+    entries = [_entry(v) for v in views]
+    if args.json:
+        print(json.dumps(entries, indent=2))
+        return status
+    rows = [["name", "task", "method", "policy", "problems", "accuracy %", "tokens", "begun"]]
+    for view, entry in zip(views, entries, strict=True):
+        words = [text.clip(str(entry[k] or "-"), 28) for k in ("name", "task", "method", "policy")]
+        begun = datetime.fromtimestamp(view.created).strftime("%Y-%m-%d %H:%M")
+        tokens = text.count(entry["computed_tokens"])
+        rows.append([*words, str(entry["problems"]), text.percent(totals(view.results)), tokens, begun])
+    print(text.table(rows, "llllrlr"))
+    return status
+
+
+def _entry(view: RunView) -> dict[str, Any]:
+    t = totals(view.results)
+    return {
+        "name": view.name,
+        **{k: view.config.get(k) for k in _TOLD},
+        "problems": t.problems,
+        "judged": t.judged,
+        "correct": t.correct,
+        "accuracy": t.accuracy,
+        "ci95": t.ci95,
+        "failed": t.failed,
+        "prompt_tokens": t.prompt_tokens,
+        "cached_tokens": t.cached_tokens,
+        "completion_tokens": t.completion_tokens,
+        "reward_tokens": t.reward_tokens,
+        "computed_tokens": t.computed_tokens,
+        "created": datetime.fromtimestamp(view.created, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _show(args: argparse.Namespace) -> int:
+    from reasoning.runs import text
+
+    view = read_run(args.name, args.runs_dir)
+    if args.problem is None:
+        print(text.run_page(view))
+    else:
+        print(text.problem_page(view, _find(view, args.problem), full=args.full))
+    return 0
+
+
+def _find(view: RunView, wanted: str) -> ProblemResult:
+    by_id = [r for r in view.results if r.problem == wanted]
+    by_index = [r for r in view.results if str(r.index) == wanted]
+    for found in (by_id, by_index):
+        if found:
+            return found[0]
+    raise UserError(
+        f"run {view.name!r} has no problem {wanted!r}: `python -m reasoning.runs show {view.name}` names those it has"
+    )
+
+
+def _export(args: argparse.Namespace) -> int:
+    from reasoning.runs import export
+
+    if args.format == "parquet" and args.out is None:
+        raise UserError("--format parquet writes a file: name it with --out FILE")
+    view = read_run(args.name, args.runs_dir)
+    if args.out is None:
+        export.write_jsonl(view, sys.stdout, tells=args.tells)
+        return 0
+    # Written beside its place and moved there when whole: a reader never sees half an export.
+    out: Path = args.out
+    try:
+        handle, scratch = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+        os.close(handle)
+        try:
+            if args.format == "parquet":
+                export.write_parquet(view, Path(scratch), tells=args.tells)
+            else:
+                with Path(scratch).open("w", encoding="ascii") as file:
+                    export.write_jsonl(view, file, tells=args.tells)
+            Path(scratch).chmod(0o644)
+            Path(scratch).replace(out)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(scratch).unlink()
+    except OSError as e:
+        raise UserError(f"cannot write {out}: {e.strerror or e}") from None
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from reasoning.runs import text
+
+    print(text.diff_page(read_run(args.a, args.runs_dir), read_run(args.b, args.runs_dir)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""A run's results added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from data.stats import wilson
+from reasoning.runs.store import ProblemResult
+
+__all__ = ["Totals", "judged", "totals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the rows of a run.
+
+    `judged` counts the problems whose answer could be right or wrong; one that failed although a reference answer is
+    there counts as wrong. Token sums are None where any row's is unknown. `seconds` adds up the problems' own times,
+    which overlap in a concurrent run.
+    """
+
+    problems: int
+    judged: int
+    correct: int
+    failed: int
+    prompt_tokens: int
+    cached_tokens: int | None
+    completion_tokens: int
+    reward_tokens: int | None
+    computed_tokens: int | None
+    seconds: float
+
+    @property
+    def accuracy(self) -> float | None:
+        """Correct over judged; None where nothing was judged."""
+        return self.correct / self.judged if self.judged else None
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """95% Wilson interval of the accuracy; None where nothing was judged."""
+        return wilson(self.correct, self.judged) if self.judged else None
+
+
+def judged(result: ProblemResult) -> bool:
+    """Whether the problem's answer could be right or wrong."""
+    return result.correct is not None or (result.failed is not None and result.gold is not None)
+
+
+def totals(results: Sequence[ProblemResult]) -> Totals:
+    """Add up the rows."""
+    return Totals(
+        problems=len(results),
+        judged=sum(map(judged, results)),
+        correct=sum(r.correct is True for r in results),
+        failed=sum(r.failed is not None for r in results),
+        prompt_tokens=sum(r.prompt_tokens for r in results),
+        cached_tokens=_sum(r.cached_tokens for r in results),
+        completion_tokens=sum(r.completion_tokens for r in results),
+        reward_tokens=_sum(r.reward_tokens for r in results),
+        computed_tokens=_sum(r.computed_tokens for r in results),
+        seconds=sum(r.seconds for r in results),
+    )
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    total = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
