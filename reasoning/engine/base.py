@@ -66,7 +66,15 @@ class Completion:
 class Tokenizer(Protocol):
     """The few tokenizer calls the rest of the project needs."""
 
-    eos_ids: frozenset[int]
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Ids that end a completion."""
+        ...
+
+    @property
+    def bos_ids(self) -> tuple[int, ...]:
+        """What the model expects at the very start of a plain prompt; often nothing."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, with no special tokens added; special tokens spelled in `text` stay plain text."""
@@ -91,11 +99,30 @@ class Engine(Protocol):
     served raises EngineError (PromptTooLong where that is the reason); the engine stays usable.
     """
 
-    name: str  # the model, as a user would name it
-    device: str  # cpu, cuda, http://...
-    capabilities: Capabilities
-    tokenizer: Tokenizer
-    max_context: int  # tokens of prompt and completion together
+    @property
+    def name(self) -> str:
+        """The model, as a user would name it."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """cpu, cuda, or a server's address."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can report."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer."""
+        ...
+
+    @property
+    def max_context(self) -> int:
+        """Tokens of prompt and completion together."""
+        ...
 
     async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:
         """Sample one completion of `prompt_ids`."""

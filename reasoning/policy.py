@@ -1,0 +1,170 @@
+"""The policy: a state in, a sampled step (or a whole answer, split into steps) out.
+
+Token ids are never re-encoded: a request's prompt is the tree's ids plus what was sampled since, and a completion is
+cut into steps at token borders only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from data.records import Problem
+from reasoning.engine.base import Completion, Engine, Sampling
+from reasoning.profiles import Profile
+from reasoning.tasks.base import Task
+from reasoning.tools.calculator import Annotation, check
+from search.types import Expanded, Finish, Segment, Step, Usage
+
+__all__ = ["Policy"]
+
+MAX_CORRECTIONS = 16  # calculator corrections within one request; a model that needs more is going in circles
+
+
+@dataclass
+class Policy:
+    """Samples steps of `task` from `engine` in the manner of `profile`.
+
+    `temperature` 0 is greedy.
+    """
+
+    engine: Engine
+    task: Task
+    profile: Profile
+    temperature: float = 0.7
+    top_p: float = 1.0
+    _texts: dict[int, str] = field(default_factory=dict, repr=False)
+
+    def prompt(self, problem: Problem) -> tuple[int, ...]:
+        """Token ids of the root prompt."""
+        return self.profile.prompt(self.task, problem, self.engine.tokenizer)
+
+    def most_tokens(self, unit: Literal["step", "answer"]) -> int:
+        """The most completion tokens one sample may take."""
+        return self.profile.max_step_tokens if unit == "step" else self.profile.max_answer_tokens
+
+    async def sample(
+        self, prefix: Sequence[int], before: str, unit: Literal["step", "answer"], seed: int, max_tokens: int
+    ) -> Expanded:
+        """Continue a partial solution.
+
+        `prefix` are all ids up to here, `before` the solution's text so far. At most `max_tokens` tokens are
+        generated, discarded ones included; a step this limit falls into ends as CUT.
+        """
+        stop = self.profile.stop if unit == "answer" else (self.profile.step_end,)
+        steps: list[Step] = []
+        kept: list[Segment] = []  # of the step under way: its tokens up to and with the last correction
+        usage = Usage()
+        for corrections in range(MAX_CORRECTIONS + 1):
+            left = max_tokens - usage.completion
+            if left <= 0:
+                return Expanded((*steps, self._step(kept, Finish.CUT)), usage)
+            completion = await self.engine.complete(
+                (*prefix, *(i for s in steps for i in s.ids), *(i for s in kept for i in s.ids)),
+                Sampling(left, self.temperature, self.top_p, (seed + 7919 * corrections) % 2**31, stop),
+            )
+            usage += completion.usage
+            pieces = self._split(completion)
+            corrected = False
+            for position, piece in enumerate(pieces):
+                segments = [*kept, piece]
+                wrong = self._wrong_calculation(segments)
+                if wrong is not None and wrong.correct is not None:
+                    kept = self._splice(segments, wrong, wrong.correct)
+                    corrected = True
+                    break
+                so_far = before + "".join(s.text for s in steps)
+                ending = completion.finish if position == len(pieces) - 1 else "stop"
+                steps.append(self._read(so_far, segments, ending, wrong))
+                kept = []
+                if steps[-1].finish is not Finish.STEP:
+                    return Expanded(tuple(steps), usage)
+            if not corrected:
+                return Expanded(tuple(steps), usage)
+        note = f"more than {MAX_CORRECTIONS} wrong calculations"
+        return Expanded((*steps, self._step(kept, Finish.INVALID, note=note)), usage)
+
+    # ---- reading steps ---------------------------------------------------------------------------------------------
+
+    def _split(self, completion: Completion) -> list[Segment]:
+        """The completion cut after every token that closes a step; at least one piece."""
+        pieces: list[Segment] = []
+        start, text = 0, ""
+        for position, token in enumerate(completion.ids):
+            text += self._text(token)
+            if self.profile.step_end in text:
+                pieces.append(_segment(completion, start, position + 1))
+                start, text = position + 1, ""
+        if start < len(completion.ids) or not pieces:
+            pieces.append(_segment(completion, start, len(completion.ids)))
+        return pieces
+
+    def _read(self, before: str, segments: Sequence[Segment], ending: str, malformed: Annotation | None) -> Step:
+        """The step that these tokens are; `ending` is how the completion ended at their end."""
+        text = self._decode(segments)
+        if ending == "length" and self.profile.step_end not in text:
+            return self._step(segments, Finish.CUT)
+        if malformed is not None:
+            return self._step(segments, Finish.INVALID, note=malformed.error)
+        finish, written = self.profile.read(before, text, ending == "eos")
+        if finish is not Finish.ANSWER:
+            return self._step(segments, finish)
+        answer = self.task.canonical(written or "")
+        if answer is None:
+            return self._step(segments, Finish.END, note="the final answer is not of the task's kind")
+        return self._step(segments, Finish.ANSWER, answer=answer)
+
+    # ---- the calculator --------------------------------------------------------------------------------------------
+
+    def _wrong_calculation(self, segments: Sequence[Segment]) -> Annotation | None:
+        if not self.profile.calculator:
+            return None
+        return next((a for a in check(self._decode(segments)) if not a.ok), None)
+
+    def _splice(self, segments: Sequence[Segment], wrong: Annotation, value: str) -> list[Segment]:
+        """The step's tokens up to a wrong value, then the right one as tool tokens, its closing brackets included."""
+        text = self._decode(segments)
+        kept = self._cut(segments, text[: wrong.start])
+        # The last token border may lie before the value: `=-` is one token for some tokenizers.
+        tool = text[len(self._decode(kept)) : wrong.start] + value + ">>"
+        return [*kept, Segment(tuple(self.engine.tokenizer.encode(tool)), None, "tool")]
+
+    def _cut(self, segments: Sequence[Segment], text: str) -> list[Segment]:
+        """The longest run of leading tokens whose text is a prefix of `text`."""
+        flat = [(s, i) for s in segments for i in range(len(s.ids))]
+        count = len(flat)
+        ids = [s.ids[i] for s, i in flat]
+        while count and not text.startswith(self.engine.tokenizer.decode(ids[:count])):
+            count -= 1
+        kept: list[Segment] = []
+        for s in segments:
+            if count > 0:
+                kept.append(Segment(s.ids[:count], None if s.logprobs is None else s.logprobs[:count], s.source))
+            count -= len(s.ids)
+        return kept
+
+    def _decode(self, segments: Sequence[Segment]) -> str:
+        return self.engine.tokenizer.decode([i for s in segments for i in s.ids])
+
+    def _text(self, token: int) -> str:
+        if token not in self._texts:
+            self._texts[token] = self.engine.tokenizer.decode([token])
+        return self._texts[token]
+
+    def _step(
+        self, segments: Sequence[Segment], finish: Finish, *, answer: str | None = None, note: str | None = None
+    ) -> Step:
+        merged: list[Segment] = []
+        for s in segments:
+            if merged and s.source == merged[-1].source and (s.logprobs is None) == (merged[-1].logprobs is None):
+                a = merged.pop()
+                joined = None if a.logprobs is None or s.logprobs is None else a.logprobs + s.logprobs
+                s = Segment(a.ids + s.ids, joined, s.source)
+            merged.append(s)
+        return Step(tuple(merged), self._decode(segments), finish, answer, note)
+
+
+def _segment(completion: Completion, start: int, end: int) -> Segment:
+    logprobs = None if completion.logprobs is None else completion.logprobs[start:end]
+    return Segment(completion.ids[start:end], logprobs)

@@ -1,0 +1,89 @@
+"""How a policy is asked and what its steps look like: few-shot lines with a calculator, or chat paragraphs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from data.errors import UserError
+from data.records import Problem
+from reasoning.engine.base import Tokenizer
+from reasoning.tasks.answers import final_answer
+from reasoning.tasks.base import Task
+from search.types import Finish
+
+__all__ = ["PROFILES", "Profile", "get_profile"]
+
+_ANSWER_LINE = re.compile(r"^\s*####(?=\s*\S)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A policy's manner of solving.
+
+    `step_end` closes a step; `stop` are the texts that end a whole solution sampled in one go. `shots` worked examples
+    precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
+    a line `#### 72`, or `\\boxed{72}`. With `calculator`, wrong `<<48/2=25>>` annotations are corrected. Text up to
+    `think_end` is thinking, in which no final answer counts. The token limits are per step and per whole answer.
+    """
+
+    name: str
+    chat: bool
+    shots: int
+    step_end: str
+    stop: tuple[str, ...]
+    answer: Literal["hashes", "boxed"]
+    calculator: bool
+    think_end: str | None
+    max_step_tokens: int
+    max_answer_tokens: int
+
+    def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer) -> tuple[int, ...]:
+        """Token ids of the root prompt."""
+        if self.chat:
+            return tuple(tokenizer.chat([{"role": "user", "content": f"{problem.question}\n\n{task.instruction}"}]))
+        shots = "".join(f"Question: {e.question}\nAnswer: {e.solution}\n\n" for e in task.examples[: self.shots])
+        # No space after "Answer:": the model's next token brings its own.
+        return (*tokenizer.bos_ids, *tokenizer.encode(f"{shots}Question: {problem.question}\nAnswer:"))
+
+    def read(self, before: str, text: str, ended: bool) -> tuple[Finish, str | None]:
+        """How a whole step ended, and the final answer as written where it has one.
+
+        `before` is the solution's text so far, `text` the step's, `ended` whether the model ended its turn here.
+        """
+        if self.answer == "hashes":
+            if _ANSWER_LINE.search(text) and (answer := final_answer(text)) is not None:
+                return Finish.ANSWER, answer
+            # In few-shot prompts a blank line, or the next question, is where the solution ends.
+            if ended or not text.strip() or text.endswith("\n\n") or text.lstrip().startswith("Question:"):
+                return Finish.END, None
+            return Finish.STEP, None
+        solution = before + text
+        if self.think_end is not None:
+            _, closed, solution = solution.rpartition(self.think_end)
+            if not closed:
+                return (Finish.END if ended else Finish.STEP), None
+        if "\\boxed" in text or ended:
+            answer = final_answer(solution)
+            if answer is not None:
+                return Finish.ANSWER, answer
+        return (Finish.END if ended else Finish.STEP), None
+
+
+PROFILES: Final = {
+    p.name: p
+    for p in (
+        Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
+        Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
+        Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048),
+        Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384),
+    )
+}
+
+
+def get_profile(name: str) -> Profile:
+    """The named profile, or a UserError that lists them."""
+    if name not in PROFILES:
+        raise UserError(f"unknown profile '{name}': choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,92 @@
+"""Generative process rewards: the probability of one judgement token against another after a judgement prompt.
+
+With the policy's own engine this is self-evaluation as in MCTS-DPO (arXiv 2405.00451): P("B") after "(A) incorrect
+(B) correct". With a trained model or adapter it is a generative process reward model (such as RLHFlow's "+" and "-").
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from data.errors import UserError
+from reasoning.engine.base import Engine
+from reasoning.profiles import Profile
+from reasoning.rewards.base import Partial
+from reasoning.tasks.base import Task
+from search.types import Evaluated
+
+__all__ = ["SELF_EVALUATION", "GenerativeReward", "Judgement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is asked after the solution so far, and the two tokens whose probabilities are compared."""
+
+    suffix: str
+    good: str
+    bad: str
+
+
+# The steps so far stay a prefix of the prompt, so that an engine reads them from its cache.
+SELF_EVALUATION = Judgement(
+    "\nIs the answer so far correct?\n(A) incorrect\n(B) correct\nThe answer so far is (", good="B", bad="A"
+)
+
+
+@dataclass
+class GenerativeReward:
+    """P(good) / (P(good) + P(bad)) as the next token after question, steps and `judgement.suffix`.
+
+    `same_ids`: the policy's own engine judges, so its ids are used as they are, and the judgement reads the question
+    and the steps from the prefix cache. Otherwise the judge has its own prompt (`profile`) and tokenizer; question
+    and steps are encoded one by one and the ids joined, never joined as text first. `owned` engines are closed.
+    """
+
+    engine: Engine
+    judgement: Judgement = SELF_EVALUATION
+    name: str = "self-eval"
+    same_ids: bool = True
+    task: Task | None = None
+    profile: Profile | None = None
+    owned: bool = False
+    most_tokens: int = 1
+    _suffix: list[int] = field(init=False, repr=False)
+    _tokens: tuple[int, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.engine.capabilities.token_logprobs:
+            raise UserError(
+                f"the reward '{self.name}' needs log-probabilities of named tokens, which {self.engine.name} does not "
+                "report: use an in-process engine or another reward"
+            )
+        self._suffix = self.engine.tokenizer.encode(self.judgement.suffix)
+        self._tokens = (self._one_token(self.judgement.good), self._one_token(self.judgement.bad))
+        if self._tokens[0] == self._tokens[1]:
+            raise UserError("the two judgement tokens are the same: name two different ones")
+
+    async def evaluate(self, partial: Partial) -> Evaluated:
+        """One next-token request."""
+        if self.same_ids:
+            prompt = [*partial.ids, *self._suffix]
+        else:
+            assert self.task is not None
+            assert self.profile is not None
+            encode = self.engine.tokenizer.encode
+            question = self.profile.prompt(self.task, partial.problem, self.engine.tokenizer)
+            prompt = [*question, *(i for s in partial.steps for i in encode(s.text)), *self._suffix]
+        (good, bad), usage = await self.engine.next_token_logprobs(prompt, self._tokens)
+        return Evaluated(1.0 / (1.0 + math.exp(min(bad - good, 700.0))), usage)
+
+    async def close(self) -> None:
+        """Close the engine if it was opened for this reward."""
+        if self.owned:
+            await self.engine.close()
+
+    def _one_token(self, text: str) -> int:
+        ids = self.engine.tokenizer.encode(text)
+        if len(ids) != 1:
+            raise UserError(
+                f"the judgement token {text!r} is {len(ids)} tokens for {self.engine.name}: name a single one"
+            )
+        return ids[0]
