@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from data.errors import UserError
 from data.records import Problem
-from reasoning.engine.base import Tokenizer
+from reasoning.engine.base import Engine, EngineError, Tokenizer
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.base import Task
 from search.types import Finish
 
-__all__ = ["PROFILES", "Profile", "get_profile"]
+__all__ = ["PROFILES", "Profile", "choose_profile", "get_profile"]
 
 _ANSWER_LINE = re.compile(r"^\s*####(?=\s*\S)", re.MULTILINE)
 
@@ -87,3 +89,25 @@ def get_profile(name: str) -> Profile:
     if name not in PROFILES:
         raise UserError(f"unknown profile '{name}': choose one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def choose_profile(policy: str | None, adapter: str | None, engine: Engine) -> Profile:
+    """The profile of a policy for which none was named.
+
+    An adapter may carry its own (`profile` in its `stepsolver.json`). The embedded model is too small for its chat
+    template and does better after worked examples; other models use their chat template where they have one.
+    """
+    if adapter and adapter != "none":
+        card = Path(adapter) / "stepsolver.json"
+        if card.is_file():
+            try:
+                return get_profile(str(json.loads(card.read_text(encoding="utf-8")).get("profile", "lines")))
+            except (ValueError, AttributeError):
+                raise UserError(f"{card} is not a JSON object with a 'profile'") from None
+    if policy in (None, "embedded", "toy"):
+        return PROFILES["lines"]
+    try:
+        engine.tokenizer.chat([{"role": "user", "content": ""}])
+    except EngineError:
+        return PROFILES["lines"]
+    return PROFILES["chat"]

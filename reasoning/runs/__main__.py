@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -12,9 +11,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from data.errors import UserError
+from reasoning.cli import Parser, run_command
 from reasoning.runs.store import ProblemResult, RunView, read_run, run_names
 from reasoning.runs.totals import totals
 
@@ -23,37 +23,23 @@ __all__ = ["main"]
 _TOLD = ("task", "split", "method", "policy", "adapter", "reward", "seed", "version")  # of the configuration
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see {self.prog} --help)")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after one line on stderr."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character shows `?`
-    try:
+
+    def command() -> int:
         args = _parser().parse_args(argv)
         status: int = args.command(args)
-        sys.stdout.flush()
         return status
-    except UserError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # The reader has seen enough. Python flushes stdout once more at exit, so give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
+
+    return run_command(command)
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = _Parser(add_help=False)
+    shared = Parser(add_help=False)
     shared.add_argument(
         "--runs-dir", type=Path, metavar="DIR", help="where runs are (default: $STEPSOLVER_RUNS or ./runs)"
     )
-    parser = _Parser(prog="python -m reasoning.runs", description="Read runs.", allow_abbrev=False)
+    parser = Parser(prog="python -m reasoning.runs", description="Read runs.", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="list|show|export|diff")
 
     def add(name: str, help: str) -> argparse.ArgumentParser:

@@ -177,6 +177,16 @@ class Run:
                 self._db.execute("PRAGMA journal_mode = DELETE")
             self._db.close()
 
+    def discard(self) -> None:
+        """Close, and leave no trace if nothing was recorded here."""
+        with self._lock:
+            empty = self._db.execute("SELECT count(*) FROM results").fetchone()[0] == 0
+        self.close()
+        if empty:
+            with suppress(OSError):
+                self.part.unlink()
+                self.part.parent.rmdir()  # refuses where other parts are
+
     def __enter__(self) -> Self:
         return self
 

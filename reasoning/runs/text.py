@@ -14,11 +14,11 @@ from rich.cells import cell_len, set_cell_size
 
 from data.errors import UserError
 from data.stats import mcnemar_exact
+from reasoning.methods import load_method
 from reasoning.runs.store import ProblemResult, RunView, flatten
 from reasoning.runs.totals import Totals, judged, totals
 from search.codec import outcome_from_json, request_from_json
 from search.driver import ReplayError, Tell, replay
-from search.methods import make_method
 from search.tree import ROOT, Node, Tree
 from search.types import Finish, State
 
@@ -149,7 +149,7 @@ def problem_page(view: RunView, result: ProblemResult, *, full: bool = False) ->
 def _rebuild(view: RunView, result: ProblemResult, tells: Sequence[Mapping[str, Any]]) -> Tree:
     """The search tree, folded from its log by the method the run used."""
     try:
-        method = make_method(view.config["method"], view.config.get("params", {}))
+        method = load_method(view.config["method"], view.config.get("params", {}))
         log = [Tell(t["seq"], request_from_json(t["request"]), outcome_from_json(t["outcome"])) for t in tells]
         return replay(method, State(result.problem, result.prompt_ids, result.seed), log)
     except (ReplayError, KeyError, TypeError, ValueError, AttributeError, ImportError) as e:

@@ -1,0 +1,301 @@
+"""python -m reasoning.solve TASK: search for solutions of a task's problems and say what it got and what it cost."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from reasoning.cli import Parser, duration, run_command
+from reasoning.config import SolveConfig, read_recipe
+from reasoning.profiles import PROFILES
+from reasoning.rewards import REWARDS
+from reasoning.runs import ProblemResult, Run, open_run, totals
+from reasoning.solver import Solved, Solver, version
+from search.methods import METHODS
+from search.ranking import VOTES
+from search.tree import AGGREGATES
+
+__all__ = ["main"]
+
+# A resumed run may go further, faster, from another copy of the data, and with a newer version.
+EXEMPT = frozenset({"version"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when problems were searched, 1 when every one failed, 2 for a mistake, 130 after Ctrl-C."""
+    return run_command(lambda: _solve(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m reasoning.solve",
+        description="Solve a task's problems by step-level search with a language model.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("task", nargs="?", help="gsm8k, math500, FILE.jsonl, rg:NAME (reasoning-gym), or module:Class")
+    add = parser.add_argument
+
+    add("--split", help="the split to solve (default: the task's test split)")
+    add("--limit", type=int, metavar="N", help="solve at most N problems")
+    add("--offset", type=int, metavar="N", help="skip the first N problems")
+    add("--data-dir", metavar="DIR", help="where data lies (default: $STEPSOLVER_DATA, ./shared/data, ../shared/data)")
+    add("--question-column", metavar="NAME", help="for FILE.jsonl (default: question)")
+    add("--answer-column", metavar="NAME", help="for FILE.jsonl (default: answer)")
+
+    policy = parser.add_argument_group("policy")
+    add = policy.add_argument
+    add("--policy", help="a model folder, a hub name, NAME@http://host:port/v1, or toy (default: the embedded model)")
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter for the policy, or none")
+    add("--profile", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
+    add("--backend", help="vllm or transformers (default: vLLM where installed)")
+    add("--engine", action="append", metavar="KEY=VALUE", help="an engine option, passed through; may be repeated")
+    add("--temperature", type=float, help="sampling temperature (default: 0 for greedy, else 0.7)")
+    add("--top-p", type=float, help="nucleus sampling (default: 1)")
+    add("--seed", type=int, help="seed of the run (default: 0)")
+
+    search = parser.add_argument_group("search")
+    add = search.add_argument
+    add("--method", help=f"{', '.join(METHODS)}, or module:Class (default: beam)")
+    add("--n", type=int, help="best-of-n, dvts: samples (default: 16)")
+    add("--beam-width", type=int, metavar="B1", help="beam: beams kept (default: 3)")
+    add("--expand", type=int, metavar="B2", help="beam, dvts, mcts: steps sampled from each node (default: 5, dvts 4)")
+    add("--iterations", type=int, help="mcts: simulations (default: 40)")
+    add("--max-depth", type=int, help="beam, dvts, mcts: steps at most (default: 10)")
+    add("--vote", help=f"how finished solutions decide: {', '.join(VOTES)}; mcts also descend")
+    add("--aggregate", help=f"a solution's score from its steps': {', '.join(AGGREGATES)} (default: last)")
+    add("--c-puct", type=float, help="mcts: exploration constant (default: 1.25)")
+    add("--parallel", type=int, help="mcts: simulations in flight in one tree (default: 1)")
+    add("--virtual-loss", type=float, help="mcts: what a simulation in flight counts against its path (default: 1)")
+    add("--max-tokens-per-problem", type=int, metavar="N", help="ceiling on generated tokens per problem")
+    add("--max-step-tokens", type=int, metavar="N", help="tokens of one step at most (default: the profile's)")
+    add("--max-answer-tokens", type=int, metavar="N", help="tokens of one whole solution at most")
+
+    reward = parser.add_argument_group("process reward")
+    add = reward.add_argument
+    add("--reward", help=f"{', '.join(REWARDS)}, or module:Class (default: self-eval)")
+    add("--reward-policy", metavar="MODEL", help="generative: the judging model (default: the policy's)")
+    add("--reward-adapter", metavar="FOLDER", help="generative: the judging model's adapter")
+    add("--reward-good", metavar="TOKEN", help="self-eval, generative: the token that says right")
+    add("--reward-bad", metavar="TOKEN", help="self-eval, generative: the token that says wrong")
+    add("--reward-suffix", metavar="TEXT", help="self-eval, generative: what is asked after the steps")
+
+    run = parser.add_argument_group("run")
+    add = run.add_argument
+    add("--concurrency", type=int, metavar="N", help="problems searched at the same time (default: 64)")
+    add("--run", metavar="NAME", help="keep every search in runs/NAME, which survives a kill")
+    add("--resume", action="store_true", help="go on with --run NAME")
+    add("--json", metavar="FILE", help="write the summary as JSON")
+    add("--show", type=int, metavar="N", help="print the first N problems with their solutions")
+    add("--recipe", metavar="FILE.yaml", help="settings from a file; the command line wins")
+    return parser
+
+
+def _solve(argv: list[str]) -> int:
+    given = vars(_parser().parse_args(argv))
+    settings: dict[str, Any] = read_recipe(given.pop("recipe")) if "recipe" in given else {}
+    # These belong to the command, not to the search; a recipe may name a run too.
+    settings = {key.replace("-", "_"): value for key, value in settings.items()} | given
+    name, resume = settings.pop("run", None), settings.pop("resume", False)
+    json_file, show = settings.pop("json", None), settings.pop("show", 0)
+    if isinstance(settings.get("engine"), list):
+        settings["engine"] = dict(_key_value(option) for option in settings["engine"])
+    if "task" not in settings:
+        raise UserError("name a task, such as gsm8k or rg:gsm_symbolic (see python -m reasoning.solve --help)")
+    if resume and not name:
+        raise UserError("--resume goes with --run NAME")
+    if json_file and not Path(json_file).resolve().parent.is_dir():
+        raise UserError(f"--json {json_file}: there is no folder {Path(json_file).resolve().parent}")
+    if not isinstance(show, int) or show < 0:
+        raise UserError(f"--show must be a number of at least 0, not {show}")
+    solver = Solver(**SolveConfig.of(settings).model_dump())
+    problems = solver.load()
+    if not problems:
+        raise UserError(f"{settings['task']} has no problems at offset {solver.config.offset}")
+    run = open_run(name, solver.describe(), resume=resume, exempt=EXEMPT) if name else None
+    with run or nullcontext():
+        return asyncio.run(_run(solver, problems, run, json_file, show))
+
+
+def _key_value(option: str) -> tuple[str, str]:
+    key, equals, value = option.partition("=")
+    if not equals or not key:
+        raise UserError(f"--engine {option}: write it as KEY=VALUE")
+    return key, value
+
+
+async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_file: str | None, show: int) -> int:
+    begun = time.perf_counter()
+    wanted = {p.id for p in problems}
+    todo = wanted - (run.done() if run else set())
+    if run and len(todo) < len(wanted):
+        print(f"{len(wanted) - len(todo)} of {len(wanted)} problems are done already", file=sys.stderr)
+    results: list[ProblemResult] = []
+    progress: Progress | None = None
+
+    def on_solved(solved: Solved) -> None:
+        results.append(solved.result)
+        if progress:
+            progress.update(solved.result)
+
+    try:
+        if todo:
+            print(f"starting {solver.config.policy or 'the embedded model'} ...", file=sys.stderr)
+            try:
+                await solver.start()
+            except BaseException:
+                if run:
+                    run.discard()
+                raise
+            print(f"{_heading(solver)}, ready after {duration(time.perf_counter() - begun)}", file=sys.stderr)
+            progress = Progress(len(todo))
+        search_begun = time.perf_counter()
+        stopped = False
+        try:
+            if todo:
+                await solver.arun(problems, run=run, on_solved=on_solved)
+        except asyncio.CancelledError:
+            stopped = True  # Ctrl-C: say what there is, then end
+        wall = time.perf_counter() - search_begun
+    finally:
+        if progress:
+            progress.end()
+        await solver.aclose()
+    everything = (
+        [r for r in run.view().results if r.problem in wanted] if run else sorted(results, key=lambda r: r.index)
+    )
+    summary = _summary(solver, everything, results, wall)
+    _print_problems(everything[:show])
+    _print_table(summary)
+    if json_file:
+        _write_json(Path(json_file), summary)
+    if stopped:
+        how = f"go on with --run {run.name} --resume" if run else "name a --run to be able to go on"
+        print(f"stopped after {len(everything)} of {len(wanted)} problems; {how}", file=sys.stderr)
+        return 130
+    return 1 if everything and all(r.failed for r in everything) else 0
+
+
+def _heading(solver: Solver) -> str:
+    told = solver.describe()
+    reward = f", reward {told['reward']}" if told["reward"] else ""
+    return f"{solver.engine.name} on {solver.engine.device}, {told['method']}{reward}"
+
+
+def _summary(solver: Solver, rows: list[ProblemResult], now: list[ProblemResult], wall: float) -> dict[str, Any]:
+    """The closing figures. Tokens are over all rows; seconds and tokens/s over what this command itself searched."""
+    told, sums = solver.describe(), totals(rows)
+    spent = totals(now)
+    return {
+        **{key: told[key] for key in ("task", "split", "method", "policy", "adapter", "reward")},
+        "params": told["params"],
+        "problems": sums.problems,
+        "correct": sums.correct,
+        "accuracy": sums.accuracy,
+        "ci95": list(sums.ci95) if sums.ci95 else None,
+        "failed": sums.failed,
+        "prompt_tokens": sums.prompt_tokens,
+        "cached_tokens": sums.cached_tokens,
+        "completion_tokens": sums.completion_tokens,
+        "reward_tokens": sums.reward_tokens,
+        "computed_tokens": sums.computed_tokens,
+        "wall_s": round(wall, 3),
+        "tokens_per_s": round(spent.completion_tokens / wall, 1) if now and wall > 0 else None,
+        "seed": told["seed"],
+        "version": version(),
+    }
+
+
+def _print_table(summary: dict[str, Any]) -> None:
+    accuracy = "not judged"
+    if summary["accuracy"] is not None:
+        low, high = summary["ci95"]
+        accuracy = f"{summary['accuracy']:.3f}  (95% interval {low:.3f} to {high:.3f})"
+    speed = "" if summary["tokens_per_s"] is None else f"  ({summary['tokens_per_s']} completion tokens/s)"
+    method = " ".join([summary["method"], *(f"{k}={v}" for k, v in summary["params"].items())])
+    rows = [
+        ("task", f"{summary['task']} ({summary['split']}), seed {summary['seed']}"),
+        ("policy", summary["policy"] + (f" with {summary['adapter']}" if summary["adapter"] else "")),
+        ("method", method + (f", reward {summary['reward']}" if summary["reward"] else "")),
+        ("problems", f"{summary['problems']}" + (f", {summary['failed']} failed" if summary["failed"] else "")),
+        ("correct", f"{summary['correct']}"),
+        ("accuracy", accuracy),
+        *(
+            (f"{k} tokens", _count(summary[f"{k}_tokens"]))
+            for k in ("prompt", "cached", "completion", "reward", "computed")
+        ),
+        ("seconds", f"{summary['wall_s']:.1f}{speed}"),
+    ]
+    print()
+    for label, value in rows:
+        print(f"  {label:<18}{value}")
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _print_problems(rows: Sequence[ProblemResult]) -> None:
+    from reasoning.runs.text import clean
+
+    for row in rows:
+        verdict = "failed" if row.failed else {True: "right", False: "wrong", None: "not judged"}[row.correct]
+        print(f"\n--- {row.problem}: {verdict}\n{clean(row.question).strip()}\n")
+        print(clean(row.text).strip() or f"({row.failed or 'no solution'})")
+        print(f"\nanswer {row.answer}, reference {row.gold}")
+
+
+def _write_json(path: Path, summary: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"--json {path}: {error.strerror or error}") from None
+
+
+class Progress:
+    """A live line on a terminal; elsewhere a line every half minute."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.rows: list[ProblemResult] = []
+        self.begun = time.perf_counter()
+        self.live = sys.stderr.isatty()
+        self.next = 0.1 if self.live else 30.0
+        self.shown = False
+
+    def update(self, row: ProblemResult) -> None:
+        """Count one finished problem."""
+        self.rows.append(row)
+        passed = time.perf_counter() - self.begun
+        if passed >= self.next or (self.live and len(self.rows) == self.total):
+            self.next = passed + (0.2 if self.live else 30.0)
+            self._show(passed)
+
+    def end(self) -> None:
+        """Leave the line as it stands."""
+        if self.live and self.shown:
+            print(file=sys.stderr)
+
+    def _show(self, passed: float) -> None:
+        sums, done = totals(self.rows), len(self.rows)
+        accuracy = "" if sums.accuracy is None else f"  accuracy {sums.accuracy:.3f}"
+        failed = f"  {sums.failed} failed" if sums.failed else ""
+        left = duration(passed / done * (self.total - done))
+        line = f"{done}/{self.total}{accuracy}{failed}  {sums.completion_tokens / passed:.0f} tokens/s  {left} left"
+        print(f"\r\x1b[2K{line}" if self.live else line, end="" if self.live else "\n", file=sys.stderr, flush=True)
+        self.shown = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,349 @@
+"""Solve problems from a program: `Solver(task="gsm8k", method="mcts").solve("...")`, sync and async.
+
+A solver owns one engine (and, where it is another, the reward's), opened on first use and closed with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from data.records import Problem
+from reasoning.config import METHOD_FIELDS, SolveConfig
+from reasoning.engine import open_engine
+from reasoning.engine.base import Engine
+from reasoning.grading import Grader
+from reasoning.methods import load_method
+from reasoning.policy import Policy
+from reasoning.profiles import Profile, choose_profile, get_profile
+from reasoning.rewards import make_reward
+from reasoning.rewards.base import Reward
+from reasoning.runs import ProblemResult, Run
+from reasoning.tasks import get_task
+from reasoning.tasks.base import Task
+from reasoning.worker import PolicyWorker
+from search.algorithm import Algorithm
+from search.codec import outcome_to_json, request_to_json
+from search.driver import Tell, drive, drive_many
+from search.methods import method_params
+from search.tree import Tree
+from search.types import State
+
+__all__ = ["Solved", "Solver"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One problem's search: the result as it is stored, the tree, and the log the tree is the fold of."""
+
+    result: ProblemResult
+    tree: Tree
+    log: Sequence[Tell]
+
+    @property
+    def answer(self) -> str | None:
+        """The best answer in canonical form, None where there is none."""
+        return self.result.answer
+
+    @property
+    def text(self) -> str:
+        """The best solution's text."""
+        return self.result.text
+
+
+class Solver:
+    """A task, a policy, a method and a reward, ready to solve.
+
+    Each of the four is a name as on the command line, or an object of one's own: a `reasoning.tasks.base.Task`, a
+    `reasoning.engine.base.Engine`, a `search.algorithm.Algorithm`, a `reasoning.rewards.base.Reward` (an object passed
+    in is not closed). `settings` are the fields of `reasoning.config.SolveConfig`. Use it as a context manager, sync or
+    async; the sync methods run their own event loop and must not be called inside another.
+
+    Raises UserError for what the user can mend, EngineError where a model does not start.
+    """
+
+    def __init__(
+        self,
+        task: str | Task = "gsm8k",
+        method: str | Algorithm = "beam",
+        policy: str | Engine | None = None,
+        reward: str | Reward = "self-eval",
+        **settings: Any,
+    ) -> None:
+        named = {"task": task, "method": method, "policy": policy, "reward": reward}
+        own: dict[str, Any] = {k: v for k, v in named.items() if v is not None and not isinstance(v, str)}
+        self.config = SolveConfig.of({**{k: v for k, v in named.items() if k not in own}, **settings})
+        self.task: Task = (
+            own["task"]
+            if "task" in own
+            else get_task(
+                self.config.task,
+                question_column=self.config.question_column,
+                answer_column=self.config.answer_column,
+            )
+        )
+        self.method: Algorithm = (
+            own["method"] if "method" in own else load_method(self.config.method, self.config.method_params)
+        )
+        self._engine: Engine | None = own.get("policy")
+        self._owns_engine = "policy" not in own
+        self._reward: Reward | None = own.get("reward")
+        self._owns_reward = "reward" not in own
+        if self.config.profile != "auto":
+            get_profile(self.config.profile)
+        self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in named}
+        self._policy: Policy | None = None
+        self._grader: Grader | None = None
+        self._runner: asyncio.Runner | None = None
+
+    # ---- async -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the engine and the reward. Called on first use; calling it twice does nothing."""
+        if self._policy is not None:
+            return
+        config = self.config
+        try:
+            if self._engine is None:
+                self._engine = await open_engine(
+                    config.policy, adapter=config.adapter, backend=config.backend, options=config.engine
+                )
+            profile = self._profile(self._engine)
+            greedy = self._names["method"] == "greedy"
+            temperature = config.temperature if config.temperature is not None else 0.0 if greedy else 0.7
+            policy = Policy(self._engine, self.task, profile, temperature, config.top_p)
+            if self.method.needs_reward and self._reward is None:
+                self._reward = await make_reward(config, policy)
+            self._grader = Grader(self.task)
+            self._policy = policy
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def asolve(self, problem: str | Problem) -> Solved:
+        """Search one problem. What goes wrong with it is in `result.failed`."""
+        await self.start()
+        if isinstance(problem, str):
+            problem = Problem("question", problem)
+        return await self._search(0, problem)
+
+    async def stream(self, problems: Iterable[Problem], *, first_index: int = 0) -> AsyncIterator[Solved]:
+        """Search many problems together, `concurrency` at a time; results come as they finish."""
+        await self.start()
+        jobs = enumerate(problems, first_index)
+        async for solved in drive_many(jobs, lambda job: self._search(*job), concurrency=self.config.concurrency):
+            yield solved
+
+    def load(self) -> Sequence[Problem]:
+        """The task's problems as configured (split, offset, limit). Needs no engine."""
+        config = self.config
+        return self.task.load(
+            config.split or self.task.default_split,
+            data_dir=Path(config.data_dir) if config.data_dir else None,
+            limit=config.limit,
+            offset=config.offset,
+        )
+
+    async def arun(
+        self,
+        problems: Sequence[Problem] | None = None,
+        *,
+        run: Run | None = None,
+        on_solved: Callable[[Solved], None] | None = None,
+    ) -> list[ProblemResult]:
+        """Search the task's problems (or the given ones) and return the results in order.
+
+        With a `run` (see `reasoning.runs.open_run`) each result is stored the moment it is there, and problems that
+        the run has already finished are not searched again; the returned list then holds the whole run.
+        """
+        problems = self.load() if problems is None else problems
+        done = run.done() if run else set()
+        todo = [(self.config.offset + i, p) for i, p in enumerate(problems) if p.id not in done]
+        await self.start()
+        results: list[ProblemResult] = []
+        async for solved in drive_many(todo, lambda job: self._search(*job), concurrency=self.config.concurrency):
+            if run:
+                run.record(solved.result, (tell_to_json(t) for t in solved.log))
+            results.append(solved.result)
+            if on_solved:
+                on_solved(solved)
+        return list(run.view().results) if run else sorted(results, key=lambda r: r.index)
+
+    async def aclose(self) -> None:
+        """Close what this solver opened. May be called twice."""
+        grader, self._grader = self._grader, None
+        if grader:
+            await grader.close()
+        if self._owns_reward and self._reward is not None:
+            await self._reward.close()
+            self._reward = None
+        if self._owns_engine and self._engine is not None:
+            await self._engine.close()
+            self._engine = None
+        self._policy = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # ---- sync ------------------------------------------------------------------------------------------------------
+
+    def solve(self, problem: str | Problem) -> Solved:
+        """`asolve`, for programs without an event loop."""
+        return self._run_sync(self.asolve(problem))
+
+    def run(self, problems: Sequence[Problem] | None = None, **kwargs: Any) -> list[ProblemResult]:
+        """`arun`, for programs without an event loop."""
+        return self._run_sync(self.arun(problems, **kwargs))
+
+    def close(self) -> None:
+        """`aclose`, for programs without an event loop."""
+        self._run_sync(self.aclose())
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def __enter__(self) -> Self:
+        self._run_sync(self.start())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _run_sync(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(work)
+
+    # ---- what is recorded ------------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """The configuration as JSON values, every default filled in: what makes the results of two runs comparable."""
+        settings = self.config.model_dump(exclude={"limit", "offset", "concurrency", "data_dir", *METHOD_FIELDS})
+        return {
+            **settings,
+            **self._names,
+            "policy": self._names["policy"] or "embedded",
+            "split": self.config.split or self.task.default_split,
+            "reward": self._names["reward"] if self.method.needs_reward else None,
+            "params": {} if self._names["method"] == "greedy" else method_params(self.method),
+            "version": version(),
+        }
+
+    @property
+    def engine(self) -> Engine:
+        """The open engine."""
+        if self._engine is None:
+            raise RuntimeError("the solver is not started")
+        return self._engine
+
+    # ---- one problem -----------------------------------------------------------------------------------------------
+
+    async def _search(self, index: int, problem: Problem) -> Solved:
+        assert self._policy is not None
+        assert self._grader is not None
+        begun = time.perf_counter()
+        root = State(problem.id, self._policy.prompt(problem), self.config.seed)
+        context = self._policy.engine.max_context
+        result = ProblemResult(
+            problem=problem.id,
+            index=index,
+            question=problem.question,
+            gold=problem.answer,
+            prompt_ids=root.prompt,
+            seed=root.seed,
+        )
+        if len(root.prompt) >= context:
+            failed = f"the prompt has {len(root.prompt)} tokens and the model's context {context}"
+            return Solved(dataclasses.replace(result, failed=failed), self.method.start(root), ())
+        worker = PolicyWorker(problem, self._policy, self._reward)
+        tree, log = await drive(self.method, root, worker, budget=self.config.max_tokens_per_problem)
+        answers = self.method.answers(tree)
+        errors = {k: v for k, v in tree.failures.items() if k not in ("budget", "cancelled")}
+        correct: bool | None = None
+        extra: dict[str, Any] = {}
+        if answers and problem.answer is not None:
+            grade = await self._grader.judge(problem, answers[0].answer)
+            correct = grade.correct
+            if grade.error:
+                extra["grading"] = grade.error
+        elif problem.answer is not None:
+            correct = False
+        failed_reason = max(errors, key=lambda k: errors[k]) if errors and not answers else None
+        policy, reward = tree.policy_usage, tree.reward_usage
+        computed = None if policy.computed is None or reward.computed is None else policy.computed + reward.computed
+        result = dataclasses.replace(
+            result,
+            answer=answers[0].answer if answers else None,
+            correct=None if failed_reason else correct,
+            failed=failed_reason,
+            prompt_tokens=policy.prompt,
+            cached_tokens=policy.cached,
+            completion_tokens=policy.completion,
+            reward_tokens=reward.computed,
+            computed_tokens=computed,
+            seconds=round(time.perf_counter() - begun, 4),
+            nodes=len(tree.nodes),
+            requests_failed=sum(errors.values()),
+            answers=tuple({"answer": a.answer, "score": a.score, "votes": a.votes} for a in answers),
+            text=_best_text(tree, answers[0].nodes if answers else ()),
+            extra=extra,
+        )
+        return Solved(result, tree, log)
+
+    def _profile(self, engine: Engine) -> Profile:
+        config = self.config
+        profile = (
+            choose_profile(self._names["policy"], config.adapter, engine)
+            if config.profile == "auto"
+            else get_profile(config.profile)
+        )
+        limits = {
+            name: getattr(config, name)
+            for name in ("max_step_tokens", "max_answer_tokens")
+            if getattr(config, name) is not None
+        }
+        return dataclasses.replace(profile, **limits)
+
+
+def version() -> str:
+    """The installed version of stepsolver, or of the checkout it runs from."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("stepsolver")
+    except PackageNotFoundError:
+        return "0.0.0+checkout"
+
+
+def tell_to_json(tell: Tell) -> dict[str, Any]:
+    """A log entry as the run store keeps it."""
+    return {"seq": tell.seq, "request": request_to_json(tell.request), "outcome": outcome_to_json(tell.outcome)}
+
+
+def _best_text(tree: Tree, nodes: Sequence[int]) -> str:
+    """The text of the answer's best-scored solution, or of the deepest one where there is no answer."""
+    if nodes:
+        best = max(nodes, key=lambda i: (tree.nodes[i].value or 0.0, tree.nodes[i].samples, -i))
+    else:
+        best = max((n.id for n in tree.nodes), key=lambda i: (tree.nodes[i].depth, -i))
+    return tree.text(best)
+
+
+def _name(thing: object) -> str:
+    name = getattr(thing, "name", None)
+    return name if isinstance(name, str) else f"{type(thing).__module__}:{type(thing).__qualname__}"
