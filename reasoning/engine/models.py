@@ -1,0 +1,120 @@
+"""Which model a `--policy` and an `--adapter` name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from data.errors import UserError
+from reasoning.engine import adapters, embedded
+
+__all__ = ["ModelRef", "folder", "resolve"]
+
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FORMS = "a folder, a hub name like org/model, NAME@http://host:port/v1, embedded, or toy"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as the user named it, before anything is loaded.
+
+    `name` is the folder, hub name, or the name a server serves it under. `path` is there for kind `local`, `url` (with
+    its `/v1`) for kind `server`.
+    """
+
+    name: str
+    kind: Literal["embedded", "local", "hub", "server", "toy"]
+    path: Path | None = None
+    url: str | None = None
+    adapter: Path | None = None
+
+
+def resolve(policy: str | None, adapter: str | None = None) -> ModelRef:
+    """Read `--policy` and `--adapter`. Loads and fetches nothing.
+
+    Raises UserError where the policy names nothing, or the adapter is not one or cannot go with it.
+    """
+    model = _model(policy or "embedded")
+    if not adapter or adapter == "none":
+        return model
+    if model.kind == "server":
+        raise UserError("--adapter cannot go with a server; serve the adapter there and name it: ADAPTER_NAME@URL")
+    if model.kind == "toy":
+        raise UserError("the toy policy takes no --adapter; leave one of them out")
+    path = Path(adapter).expanduser()
+    adapters.adapter_config(path)
+    return ModelRef(model.name, model.kind, model.path, model.url, path)
+
+
+def _model(policy: str) -> ModelRef:
+    if policy == "embedded":
+        return ModelRef(embedded.NAME, "embedded")
+    if policy == "toy":
+        return ModelRef("toy", "toy")
+    if policy.startswith(("http://", "https://")):
+        raise UserError(f"--policy {policy} names no model; write NAME@{policy} with a name the server serves")
+    name, at, rest = policy.partition("@http")
+    if at:
+        return ModelRef(name, "server", url=_server_url(policy, name, f"http{rest}"))
+    path = Path(policy).expanduser()
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return ModelRef(policy, "local", path=path)
+        if (path / "adapter_config.json").is_file():
+            raise UserError(f"{policy} is an adapter, not a model; pass it as --adapter {policy}")
+        raise UserError(f"{policy} is not a model folder (no config.json); --policy takes {_FORMS}")
+    if _HUB.fullmatch(policy):
+        return ModelRef(policy, "hub")
+    raise UserError(f"no model {policy!r}: no such folder, and not a hub name; --policy takes {_FORMS}")
+
+
+def _server_url(policy: str, name: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # `port` raises ValueError where it is none
+    except ValueError:
+        host = None
+    if not name or not host or parts.scheme not in ("http", "https"):
+        raise UserError(f"cannot read --policy {policy}; a server is written NAME@http://host:port/v1")
+    return url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
+
+
+def folder(model: ModelRef) -> Path:
+    """The local folder of an `embedded`, `local` or `hub` model, converted or downloaded at first use.
+
+    Raises UserError where it cannot be had.
+    """
+    if model.kind == "embedded":
+        return embedded.snapshot()
+    if model.path is not None:
+        return model.path
+    return _from_hub(model.name)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    try:
+        path = Path(
+            snapshot_download(
+                name,
+                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"],
+                ignore_patterns=["original/*", "consolidated*", "onnx/*"],
+            )
+        )
+    except GatedRepoError as error:
+        raise UserError(f"{name} is gated on the hub; accept its licence there and set HF_TOKEN") from error
+    except RepositoryNotFoundError as error:
+        raise UserError(f"no model {name} on the hub; correct the name, or set HF_TOKEN if it is private") from error
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(
+            f"{name} is not in the local hub cache and no hub can be reached; name a local folder or "
+            "NAME@http://host:port/v1, or leave --policy out for the embedded model"
+        ) from error
+    if not any(path.glob("*.safetensors")):
+        raise UserError(f"{name} has no safetensors weights; name a model that has")
+    return path
