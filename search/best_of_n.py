@@ -31,6 +31,7 @@ class BestOfN:
     def start(self, root: State) -> Tree:
         """All N samples at once."""
         tree = Tree(root)
+        tree.memo = {"scored": {}}  # the reward request of each node that has one
         for _ in range(self.n):
             tree.expand(ROOT, unit="answer")
         return tree
@@ -44,12 +45,10 @@ class BestOfN:
         tree.settle(request, outcome)
         if isinstance(request, Expand) and isinstance(outcome, Expanded):
             leaf = tree.add_chain(request, outcome)[-1][0]
-            # A second sample of the same solution finds its rewards asked for already (samples counts it).
-            if self.needs_reward and leaf.finish is Finish.ANSWER and leaf.samples == 1:
-                asked = {r.node for r in tree.pending.values() if isinstance(r, Evaluate)}
+            if self.needs_reward and leaf.finish is Finish.ANSWER:
                 for node in [leaf] if self.aggregate == "last" else tree.path(leaf.id):
-                    if node.value is None and node.id not in asked:
-                        tree.evaluate(node.id)
+                    if str(node.id) not in tree.memo["scored"]:
+                        tree.memo["scored"][str(node.id)] = tree.evaluate(node.id).id
         elif isinstance(request, Evaluate) and isinstance(outcome, Evaluated):
             tree.nodes[request.node].value = outcome.value
 

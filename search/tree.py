@@ -28,6 +28,7 @@ Aggregate = Literal["last", "min", "product", "mean"]
 AGGREGATES: tuple[Aggregate, ...] = ("last", "min", "product", "mean")
 
 ROOT = 0
+MANY_CHILDREN = 16  # from here on equal siblings are found by hash
 
 
 def aggregate_values(values: Iterable[float], how: Aggregate) -> float:
@@ -113,6 +114,7 @@ class Tree:
     """
 
     __slots__ = (
+        "_by_content",
         "failures",
         "memo",
         "next_request",
@@ -134,6 +136,7 @@ class Tree:
         self.reward_usage = Usage()
         self.failures: dict[str, int] = {}
         self.memo: dict[str, Any] = {}
+        self._by_content: dict[int, dict[tuple[Any, ...], int]] = {}  # of parents with many children; a cache
 
     # ---- asking and being told -------------------------------------------------------------------------------------
 
@@ -186,19 +189,32 @@ class Tree:
     def add(self, parent: int, step: Step, index: int) -> tuple[Node, bool]:
         """The child of `parent` that holds `step`, and whether it is new; equal steps are merged."""
         p = self.nodes[parent]
-        ids = step.ids
-        for child_id in p.children:
-            child = self.nodes[child_id]
-            assert child.step is not None
-            if child.step.text == step.text and child.step.finish == step.finish and child.step.ids == ids:
-                child.index = min(child.index, index)
-                return child, False
+        child = self._find_child(p, step)
+        if child is not None:
+            child.index = min(child.index, index)
+            return child, False
         node = Node(len(self.nodes), parent, p.depth + 1, step, index)
         logprob = step.mean_logprob
         node.prior = 1.0 if logprob is None else math.exp(logprob)
         self.nodes.append(node)
         p.children.append(node.id)
         return node, True
+
+    def _find_child(self, parent: Node, step: Step) -> Node | None:
+        wanted = _content(step)
+        if len(parent.children) < MANY_CHILDREN:
+            for child_id in parent.children:
+                child = self.nodes[child_id]
+                if child.step is not None and _content(child.step) == wanted:
+                    return child
+            return None
+        known = self._by_content.setdefault(parent.id, {})
+        for child_id in parent.children[len(known) :]:  # siblings differ, so `known` holds one entry for each
+            step_there = self.nodes[child_id].step
+            assert step_there is not None
+            known[_content(step_there)] = child_id
+        found = known.get(wanted)
+        return None if found is None else self.nodes[found]
 
     def add_chain(self, request: Expand, outcome: Expanded) -> list[tuple[Node, bool]]:
         """Add an outcome's steps below the expanded node, each below the one before; the last one gains a sample."""
@@ -265,6 +281,13 @@ class Tree:
         return digest
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tree) and all(getattr(self, name) == getattr(other, name) for name in Tree.__slots__)
+        return isinstance(other, Tree) and all(
+            getattr(self, name) == getattr(other, name) for name in Tree.__slots__ if name != "_by_content"
+        )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _content(step: Step) -> tuple[Any, ...]:
+    """What makes two sibling steps the same."""
+    return step.text, step.finish, step.ids

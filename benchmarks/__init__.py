@@ -1,0 +1,1 @@
+"""What is measured. Each module prints a table and writes its figures, with machine and date, to results/."""
