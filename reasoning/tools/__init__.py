@@ -1,0 +1,1 @@
+"""Tools a policy may use while it reasons: the calculator behind GSM8K's `<<expr=value>>` annotations."""
