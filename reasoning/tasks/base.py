@@ -14,7 +14,7 @@ __all__ = ["Example", "Task"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A worked example for a few-shot prompt: a question and its solution, one step per line, the last `#### answer`."""
+    """A worked example for a few-shot prompt: a question and its solution, a step per line, the last `#### answer`."""
 
     question: str
     solution: str
@@ -27,11 +27,30 @@ class Task(Protocol):
     steps look like is the policy profile's part.
     """
 
-    name: str  # as on the command line
-    evaluation_only: bool  # True: training commands refuse it
-    default_split: str
-    instruction: str  # one sentence for chat models: what a final answer looks like
-    examples: tuple[Example, ...]  # own worked examples, never from a benchmark
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+        ...
+
+    @property
+    def evaluation_only(self) -> bool:
+        """True: training commands refuse the task."""
+        ...
+
+    @property
+    def default_split(self) -> str:
+        """The split taken where none is named."""
+        ...
+
+    @property
+    def instruction(self) -> str:
+        """One sentence for chat models: what a final answer looks like."""
+        ...
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Own worked examples, never from a benchmark."""
+        ...
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
         """Problems `offset` to `offset + limit` of a split. Raises DataError (missing or malformed) or UserError."""

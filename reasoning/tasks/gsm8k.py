@@ -1,0 +1,89 @@
+"""Grade-school mathematics (GSM8K, arXiv 2110.14168): word problems whose answers are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from data.errors import DataError
+from data.records import Problem
+from data.sources import load_rows
+from reasoning.tasks.answers import canonical_number
+from reasoning.tasks.base import Example
+
+__all__ = ["EXAMPLES", "INSTRUCTION", "Gsm8k"]
+
+INSTRUCTION: Final = "Put the final answer, one number without a unit, in \\boxed{}."
+
+EXAMPLES: Final = (
+    Example(
+        "Nadia buys 3 notebooks at $4 each and a pen for $2.50. She pays with a $20 bill. "
+        "How many dollars does she get back?",
+        "The notebooks cost 3*4=$<<3*4=12>>12.\n"
+        "Together with the pen she pays 12+2.50=$<<12+2.50=14.50>>14.50.\n"
+        "She gets back 20-14.50=$<<20-14.50=5.50>>5.50.\n"
+        "#### 5.50",
+    ),
+    Example(
+        "A pump fills 48 liters in 2 minutes. How many liters does it fill in 3 minutes?",
+        "The pump fills 48/2=<<48/2=24>>24 liters a minute.\nIn 3 minutes it fills 24*3=<<24*3=72>>72 liters.\n#### 72",
+    ),
+    Example(
+        "A theater has 250 seats. On Friday 80% of them were taken, and on Saturday 35 more people came than on "
+        "Friday. How many people came on the two days together?",
+        "On Friday 250*80/100=<<250*80/100=200>>200 people came.\n"
+        "On Saturday 200+35=<<200+35=235>>235 people came.\n"
+        "On the two days together 200+235=<<200+235=435>>435 people came.\n"
+        "#### 435",
+    ),
+    Example(
+        "Omar bakes 36 rolls. He gives 1/4 of them to his neighbor and then his family eats 2/3 of what is left. "
+        "How many rolls remain?",
+        "His neighbor gets 36/4=<<36/4=9>>9 rolls.\n"
+        "That leaves 36-9=<<36-9=27>>27 rolls.\n"
+        "His family eats 27*2/3=<<27*2/3=18>>18 rolls.\n"
+        "So 27-18=<<27-18=9>>9 rolls remain.\n"
+        "#### 9",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gsm8k:
+    """Answers are equal where they are the same number, however it is written."""
+
+    fast_judge: ClassVar[bool] = True
+    name: str = "gsm8k"
+    evaluation_only: bool = False
+    default_split: str = "test"
+    instruction: str = INSTRUCTION
+    examples: tuple[Example, ...] = EXAMPLES
+
+    def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
+        """Problems of `train` or `test`; the reference answer is the number after `####`, without commas."""
+        rows = load_rows("gsm8k", split, directory=data_dir, limit=limit, offset=offset)
+        return [
+            _problem(f"gsm8k/{split}/{index}", row["question"], row["answer"]) for index, row in enumerate(rows, offset)
+        ]
+
+    def canonical(self, answer: str) -> str | None:
+        """The answer as an exact number: `72`, `-3`, `11/2`."""
+        return canonical_number(answer)
+
+    def judge(self, problem: Problem, answer: str) -> bool:
+        """Whether the two numbers are equal. Raises DataError where the reference is no number."""
+        reference = None if problem.answer is None else canonical_number(problem.answer)
+        if reference is None:
+            raise DataError(f"problem {problem.id} has no number as its reference answer")
+        return canonical_number(answer) == reference
+
+
+def _problem(key: str, question: object, solution: object) -> Problem:
+    if not isinstance(question, str) or not isinstance(solution, str):
+        raise DataError(f"{key}: question and answer must be text")
+    _, marker, answer = solution.rpartition("####")
+    if not marker:
+        raise DataError(f"{key}: its answer has no line '#### number'")
+    return Problem(key, question, answer.strip().replace(",", ""), solution)
