@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from data.errors import UserError, one_line
 from data.records import Problem
 from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
-from reasoning.engine.base import Engine
+from reasoning.engine.base import Engine, EngineError, PromptTooLong
 from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.policy import Policy
@@ -253,22 +254,23 @@ class Solver:
     # ---- one problem -----------------------------------------------------------------------------------------------
 
     async def _search(self, index: int, problem: Problem) -> Solved:
+        """One problem from prompt to grade. Whatever goes wrong with it is its own failure, not the run's."""
+        result = ProblemResult(problem.id, index, problem.question, problem.answer, seed=self.config.seed)
+        try:
+            return await self._search_or_raise(result, problem)
+        except Exception as error:
+            expected = isinstance(error, UserError | EngineError)
+            reason = one_line(error) if expected else f"{type(error).__name__}: {one_line(error)}"
+            return Solved(dataclasses.replace(result, failed=reason), Tree(State(problem.id)), ())
+
+    async def _search_or_raise(self, result: ProblemResult, problem: Problem) -> Solved:
         assert self._policy is not None
         assert self._grader is not None
         begun = time.perf_counter()
         root = State(problem.id, self._policy.prompt(problem), self.config.seed)
         context = self._policy.engine.max_context
-        result = ProblemResult(
-            problem=problem.id,
-            index=index,
-            question=problem.question,
-            gold=problem.answer,
-            prompt_ids=root.prompt,
-            seed=root.seed,
-        )
         if len(root.prompt) >= context:
-            failed = f"the prompt has {len(root.prompt)} tokens and the model's context {context}"
-            return Solved(dataclasses.replace(result, failed=failed), self.method.start(root), ())
+            raise PromptTooLong(f"the prompt has {len(root.prompt)} tokens and the model's context {context}")
         worker = PolicyWorker(problem, self._policy, self._reward)
         tree, log = await drive(self.method, root, worker, budget=self.config.max_tokens_per_problem)
         answers = self.method.answers(tree)
@@ -287,6 +289,7 @@ class Solver:
         computed = None if policy.computed is None or reward.computed is None else policy.computed + reward.computed
         result = dataclasses.replace(
             result,
+            prompt_ids=root.prompt,
             answer=answers[0].answer if answers else None,
             correct=None if failed_reason else correct,
             failed=failed_reason,

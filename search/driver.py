@@ -138,8 +138,9 @@ async def drive_many(jobs: Iterable[J], run: Callable[[J], Awaitable[T]], *, con
                 pending.add(asyncio.ensure_future(run(job)))
             if not pending:
                 return
-            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for future in finished:
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for future in [f for f in pending if f.done()]:
+                pending.remove(future)
                 yield future.result()
     finally:
         for future in pending:
