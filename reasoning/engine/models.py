@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from data.errors import UserError
 from reasoning.engine import adapters, embedded
 
-__all__ = ["ModelRef", "folder", "resolve"]
+__all__ = ["ModelRef", "folder", "resolve", "tokenizer_folder"]
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FORMS = "a folder, a hub name like org/model, NAME@http://host:port/v1, embedded, or toy"
@@ -91,21 +91,31 @@ def folder(model: ModelRef) -> Path:
         return embedded.snapshot()
     if model.path is not None:
         return model.path
-    return _from_hub(model.name)
+    path = _from_hub(model.name, ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"])
+    if not any(path.glob("*.safetensors")):
+        raise UserError(f"{model.name} has no safetensors weights; name a model that has")
+    return path
 
 
-def _from_hub(name: str) -> Path:
+def tokenizer_folder(name: str) -> Path:
+    """The local folder with the tokenizer of a local folder or hub name. Raises UserError where there is none.
+
+    Asking the hub here, once, spares transformers' minute of retries where there is no network.
+    """
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    if not _HUB.fullmatch(name):
+        raise UserError(f"no tokenizer {name!r}: no such folder, and not a hub name like org/model")
+    return _from_hub(name, ["*.json", "*.txt", "*.jinja", "*.model"])
+
+
+def _from_hub(name: str, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     try:
-        path = Path(
-            snapshot_download(
-                name,
-                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"],
-                ignore_patterns=["original/*", "consolidated*", "onnx/*"],
-            )
-        )
+        ignored = ["original/*", "consolidated*", "onnx/*"]  # second copies of the weights
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored))
     except GatedRepoError as error:
         raise UserError(f"{name} is gated on the hub; accept its licence there and set HF_TOKEN") from error
     except RepositoryNotFoundError as error:
@@ -115,6 +125,3 @@ def _from_hub(name: str) -> Path:
             f"{name} is not in the local hub cache and no hub can be reached; name a local folder or "
             "NAME@http://host:port/v1, or leave --policy out for the embedded model"
         ) from error
-    if not any(path.glob("*.safetensors")):
-        raise UserError(f"{name} has no safetensors weights; name a model that has")
-    return path
