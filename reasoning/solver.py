@@ -121,6 +121,7 @@ class Solver:
             greedy = self._names["method"] == "greedy"
             temperature = config.temperature if config.temperature is not None else 0.0 if greedy else 0.7
             policy = Policy(self._engine, self.task, profile, temperature, config.top_p)
+            policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
             self._grader = Grader(self.task)
