@@ -77,7 +77,7 @@ def _server_url(policy: str, name: str, url: str) -> str:
         host, _ = parts.hostname, parts.port  # `port` raises ValueError where it is none
     except ValueError:
         host = None
-    if not name or not host or parts.scheme not in ("http", "https"):
+    if not name or not host or not policy.isprintable() or parts.scheme not in ("http", "https"):
         raise UserError(f"cannot read --policy {policy}; a server is written NAME@http://host:port/v1")
     return url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
 
