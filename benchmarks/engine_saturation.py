@@ -68,7 +68,7 @@ async def bare(engine: VllmEngine, recorder: Recorder, temperature: float) -> tu
     from vllm.inputs import tokens_input
     from vllm.sampling_params import RequestOutputKind
 
-    llm = engine.llm
+    llm = engine._llm
     gate = asyncio.Semaphore(recorder.most_in_flight)
     usage = Usage()
 
@@ -99,10 +99,10 @@ async def bare(engine: VllmEngine, recorder: Recorder, temperature: float) -> tu
 async def measure(name: str, engine: VllmEngine, limit: int, seed: int) -> dict[str, Any]:
     """One method, then its own work on the bare engine."""
     recorder = Recorder(engine)
-    solver = solver_of(name, recorder, limit=limit, seed=seed)  # type: ignore[arg-type]
+    solver = solver_of(name, recorder, limit=limit, seed=seed)
     problems = solver.load()
     await solver.start()
-    await engine.llm.reset_prefix_cache()
+    await engine._llm.reset_prefix_cache()
     begun = time.perf_counter()
     results = await solver.arun(problems)
     seconds = time.perf_counter() - begun
@@ -111,7 +111,7 @@ async def measure(name: str, engine: VllmEngine, limit: int, seed: int) -> dict[
     cached = sum(r.cached_tokens or 0 for r in results)
     computed = sum(r.computed_tokens or 0 for r in results)
     completion = sum(r.completion_tokens for r in results)
-    await engine.llm.reset_prefix_cache()
+    await engine._llm.reset_prefix_cache()
     bare_seconds, usage = await bare(engine, recorder, 0.0 if name == "greedy" else 0.7)
     bare_computed = usage.computed or 0
     return {

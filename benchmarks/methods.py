@@ -16,9 +16,9 @@ __all__ = ["METHODS", "one_engine", "solver_of"]
 METHODS: Final[dict[str, dict[str, Any]]] = {
     "greedy": {"method": "greedy"},
     "best-of-n": {"method": "best-of-n", "n": 8},
-    "beam": {"method": "beam", "beam_width": 2, "expand": 4, "max_depth": 8},
-    "dvts": {"method": "dvts", "n": 8, "expand": 4, "max_depth": 8},
-    "mcts": {"method": "mcts", "iterations": 8, "expand": 4, "max_depth": 8},
+    "beam": {"method": "beam", "beam_width": 2, "expand": 3, "max_depth": 6},
+    "dvts": {"method": "dvts", "n": 6, "expand": 3, "max_depth": 6},
+    "mcts": {"method": "mcts", "iterations": 6, "expand": 3, "max_depth": 6},
 }
 
 
