@@ -117,6 +117,11 @@ class Solver:
                 self._engine = await open_engine(
                     config.policy, adapter=config.adapter, backend=config.backend, options=config.engine
                 )
+            if getattr(self.method, "needs_logprobs", False) and not self._engine.capabilities.logprobs:
+                raise UserError(
+                    f"the method '{self._names['method']}' needs log-probabilities for its prior, which "
+                    f"{self._engine.name} does not report: use another method, or a vLLM server"
+                )
             profile = self._profile(self._engine)
             greedy = self._names["method"] == "greedy"
             temperature = config.temperature if config.temperature is not None else 0.0 if greedy else 0.7

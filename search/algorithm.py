@@ -20,7 +20,10 @@ class Algorithm(Protocol):
 
     @property
     def needs_reward(self) -> bool:
-        """Whether it asks for `Evaluate` at all."""
+        """Whether it asks for `Evaluate` at all.
+
+        An algorithm whose selection reads priors also says `needs_logprobs = True`.
+        """
         ...
 
     def start(self, root: State) -> Tree:

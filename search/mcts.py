@@ -41,6 +41,7 @@ class MCTS:
     vote: Literal["descend"] | Vote = "descend"
     aggregate: Aggregate = "last"
     needs_reward = True
+    needs_logprobs = True  # for the prior
 
     def start(self, root: State) -> Tree:
         """A root that may be selected."""

@@ -128,7 +128,9 @@ class Engine(Protocol):
         """Sample one completion of `prompt_ids`."""
         ...
 
-    async def next_token_logprobs(self, prompt_ids: Sequence[int], token_ids: Sequence[int]) -> tuple[list[float], Usage]:
+    async def next_token_logprobs(
+        self, prompt_ids: Sequence[int], token_ids: Sequence[int]
+    ) -> tuple[list[float], Usage]:
         """Raw log-softmax of each of `token_ids` (at most 128) as the token after `prompt_ids`, and the cost.
 
         The prompt may be read from the prefix cache. One token is computed, and counted as completion.

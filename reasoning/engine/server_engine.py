@@ -210,10 +210,8 @@ class ServerEngine:
             raise EngineError(f"the server {self.device} cannot score a given text; use vLLM")
         if not continuation_ids:
             return [], Usage()
-        if not prompt_ids:
-            raise EngineError("a continuation is scored after a prompt of at least one token; this prompt is empty")
         ids = [*prompt_ids, *continuation_ids]
-        self._room(len(ids))
+        self._room(len(ids) if prompt_ids else 0)  # the first token after an empty prompt has no value
         body = {"model": self.name, "prompt": ids, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
 
         async def once(meter: Meter) -> tuple[list[float], Usage]:
@@ -230,6 +228,8 @@ class ServerEngine:
 
     def _room(self, prompt: int) -> int:
         """Tokens left for a completion. Raises PromptTooLong where there are none."""
+        if not prompt:
+            raise EngineError("the prompt is empty; give at least one token")
         if prompt >= self.max_context:
             raise PromptTooLong(
                 f"the prompt has {prompt} tokens and the model's context holds {self.max_context}; shorten the prompt "

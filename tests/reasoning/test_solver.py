@@ -8,6 +8,7 @@ import pytest
 
 from data.errors import UserError
 from reasoning import Problem, Solver
+from reasoning.engine.base import Capabilities
 from reasoning.engine.toy import ToyEngine
 from reasoning.rewards.generative import GenerativeReward, Judgement
 from reasoning.rewards.logprob import MeanLogprob
@@ -82,6 +83,18 @@ def test_a_reward_that_is_no_probability_fails_and_is_counted(value):
     assert row.answer is None
     assert "not in [0, 1]" in row.failed
     assert row.requests_failed > 0
+
+
+def test_a_method_refuses_an_engine_that_cannot_report_what_it_needs():
+    engine = ToyEngine()
+    engine.capabilities = Capabilities(logprobs=False, token_logprobs=False)
+    for method, reward, said in [
+        ("mcts", "self-eval", "prior"),
+        ("beam", "self-eval", "named tokens"),
+        ("beam", "logprob", "log-probabilities"),
+    ]:
+        with pytest.raises(UserError, match=said), Solver("gsm8k", method, engine, reward):
+            pass
 
 
 def test_a_task_that_breaks_fails_that_problem_only():
