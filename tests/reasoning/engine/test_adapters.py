@@ -1,6 +1,8 @@
 """A merged model is its base plus its adapter; what does not fit is refused in one line."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,10 @@ def base() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("STEPSOLVER_CACHE", str(tmp_path / "cache"))
+    yield
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # half a gigabyte a merge; pytest would keep it
 
 
 def logprobs(model: Any, ids: list[int]) -> Any:

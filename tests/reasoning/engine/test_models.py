@@ -1,6 +1,7 @@
 """What a policy and an adapter name, and what is said of those that name nothing."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,20 +105,28 @@ def test_an_engine_opens_by_name_and_refuses_what_it_does_not_know() -> None:
 
 
 @pytest.mark.engine
-def test_the_embedded_model_opens_on_transformers_with_an_adapter_merged(tmp_path: Path) -> None:
+def test_on_a_cpu_an_adapter_is_merged_and_then_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.reasoning.engine.test_adapters import lora
 
-    adapter = lora(embedded.snapshot(), tmp_path / "adapter", scale=0.1)
+    base = embedded.snapshot()
+    adapter = lora(base, tmp_path / "adapter", scale=0.1)
+    monkeypatch.setenv("STEPSOLVER_CACHE", str(tmp_path / "cache"))
 
     async def run() -> None:
-        first = []
+        values = []
         for chosen in (None, str(adapter)):
-            engine = await open_engine(adapter=chosen, backend="transformers", options={"device": "cpu"})
-            assert engine.name == embedded.NAME
+            engine = await open_engine(
+                str(base), adapter=chosen, backend="transformers", options={"device": "cpu", "dtype": "float32"}
+            )
+            assert engine.name == str(base)
             prompt = engine.tokenizer.encode("One, two, three,")
-            (value,), _ = await engine.next_token_logprobs(prompt, engine.tokenizer.encode(" four"))
-            first.append(value)
+            (value,), _ = await engine.next_token_logprobs(prompt, engine.tokenizer.encode(" four")[:1])
+            values.append(value)
             await engine.close()
-        assert abs(first[0] - first[1]) > 0.1
+        assert abs(values[0] - values[1]) > 0.1
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+        assert list((tmp_path / "cache" / "merged").glob("[!.]*"))
+    finally:
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # half a gigabyte that pytest would keep

@@ -21,7 +21,10 @@ from reasoning.engine import server_engine
 from reasoning.engine.base import EngineError, PromptTooLong, Sampling, Usage
 from reasoning.engine.server_engine import ServerEngine, open_server
 from search.types import Cancelled
+from tests.reasoning.engine.conformance import Conformance, reference
 from tests.reasoning.engine.web import Answer, Exchange, serving
+
+__all__ = ["reference"]
 
 PROMPT = (5, 6, 7)
 
@@ -412,7 +415,7 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("vllm") / "server.log"
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(snapshot())]
     command += ["--served-model-name", SERVED, "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16"]
-    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "2048", "--enable-prompt-tokens-details"]
+    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "1024", "--enable-prompt-tokens-details"]
     environment = {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
@@ -455,11 +458,29 @@ def on(server: Served, test: Callable[[ServerEngine], Awaitable[None]], **option
 
 
 @pytest.mark.engine
+class TestServer(Conformance):
+    tolerance = 0.25  # bfloat16
+    spread = 0.15
+    prefix_cache = True
+    cancel_after = 1.0
+
+    @pytest.fixture(scope="class")
+    def connected(self, loop: asyncio.Runner, vllm_server: Served) -> Iterator[ServerEngine]:
+        engine = loop.run(vllm_server.engine())
+        yield engine
+        loop.run(engine.close())
+
+    @pytest.fixture
+    def engine(self, connected: ServerEngine) -> ServerEngine:
+        return connected
+
+
+@pytest.mark.engine
 def test_vllm_can_do_everything(vllm_server: Served) -> None:
     async def test(engine: ServerEngine) -> None:
         able = engine.capabilities
         assert able.exact_ids and able.logprobs and able.token_logprobs and able.score and able.cached_usage
-        assert (engine.name, engine.device, engine.max_context) == (SERVED, vllm_server.url, 2048)
+        assert (engine.name, engine.device, engine.max_context) == (SERVED, vllm_server.url, 1024)
         with pytest.raises(EngineError, match=f"does not serve 'other'; it serves {SERVED}"):
             await open_server("other", vllm_server.url)
 
@@ -515,13 +536,13 @@ def test_a_seed_fixes_a_sample(vllm_server: Served) -> None:
 def test_a_cancelled_completion_knows_its_tokens_and_frees_the_server(vllm_server: Served) -> None:
     async def test(engine: ServerEngine) -> None:
         prompt = engine.tokenizer.encode(COUNTING)
-        task = asyncio.create_task(engine.complete(prompt, Sampling(1500)))
+        task = asyncio.create_task(engine.complete(prompt, Sampling(800)))
         await asyncio.sleep(1.5)
         task.cancel()
         with pytest.raises(Cancelled) as caught:
             await task
         spent = caught.value.usage
-        assert spent.prompt == len(prompt) and spent.cached is None and 0 < spent.completion < 1500
+        assert spent.prompt == len(prompt) and spent.cached is None and 0 < spent.completion < 800
         await asyncio.sleep(0.5)
         async with httpx.AsyncClient(trust_env=False) as client:
             metrics = await client.get(vllm_server.url.removesuffix("/v1") + "/metrics")
@@ -537,7 +558,7 @@ def test_a_server_killed_in_the_middle_fails_each_request_in_one_line(vllm_serve
 
     async def test(engine: ServerEngine) -> None:
         prompt = engine.tokenizer.encode(COUNTING)
-        tasks = [asyncio.create_task(engine.complete([*prompt, 33 + n], Sampling(1500))) for n in range(4)]
+        tasks = [asyncio.create_task(engine.complete([*prompt, 33 + n], Sampling(800))) for n in range(4)]
         await asyncio.sleep(1.5)
         assert not any(task.done() for task in tasks)
         vllm_server.process.kill()
