@@ -239,10 +239,12 @@ class Solver:
 
     def describe(self) -> dict[str, Any]:
         """The configuration as JSON values, every default filled in: what makes the results of two runs comparable."""
+        engine = {k: v for k, v in self.config.engine.items() if k != "api_key"}  # a secret is not kept with a run
         settings = self.config.model_dump(exclude={"limit", "offset", "concurrency", "data_dir", *METHOD_FIELDS})
         return {
             **settings,
             **self._names,
+            "engine": engine,
             "policy": self._names["policy"] or "embedded",
             "split": self.config.split or self.task.default_split,
             "reward": self._names["reward"] if self.method.needs_reward else None,
