@@ -71,6 +71,7 @@ class SolveConfig(BaseModel):
     reward: str = "self-eval"
     reward_policy: str | None = None
     reward_adapter: str | None = None
+    reward_engine: dict[str, str] = Field(default_factory=dict)
     reward_good: str | None = None
     reward_bad: str | None = None
     reward_suffix: str | None = None

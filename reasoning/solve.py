@@ -85,6 +85,7 @@ def _parser() -> Parser:
     add("--reward", help=f"{', '.join(REWARDS)}, or module:Class (default: self-eval)")
     add("--reward-policy", metavar="MODEL", help="generative: the judging model (default: the policy's)")
     add("--reward-adapter", metavar="FOLDER", help="generative: the judging model's adapter")
+    add("--reward-engine", action="append", metavar="KEY=VALUE", help="generative: an option of the judge's engine")
     add("--reward-good", metavar="TOKEN", help="self-eval, generative: the token that says right")
     add("--reward-bad", metavar="TOKEN", help="self-eval, generative: the token that says wrong")
     add("--reward-suffix", metavar="TEXT", help="self-eval, generative: what is asked after the steps")
@@ -107,8 +108,9 @@ def _solve(argv: list[str]) -> int:
     settings = {key.replace("-", "_"): value for key, value in settings.items()} | given
     name, resume = settings.pop("run", None), settings.pop("resume", False)
     json_file, show = settings.pop("json", None), settings.pop("show", 0)
-    if isinstance(settings.get("engine"), list):
-        settings["engine"] = dict(_key_value(option) for option in settings["engine"])
+    for option in ("engine", "reward_engine"):
+        if isinstance(settings.get(option), list):
+            settings[option] = dict(_key_value(f"--{option.replace('_', '-')}", text) for text in settings[option])
     if "task" not in settings:
         raise UserError("name a task, such as gsm8k or rg:gsm_symbolic (see python -m reasoning.solve --help)")
     if resume and not name:
@@ -126,10 +128,10 @@ def _solve(argv: list[str]) -> int:
         return asyncio.run(_run(solver, problems, run, json_file, show))
 
 
-def _key_value(option: str) -> tuple[str, str]:
-    key, equals, value = option.partition("=")
+def _key_value(flag: str, text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UserError(f"--engine {option}: write it as KEY=VALUE")
+        raise UserError(f"{flag} {text}: write it as KEY=VALUE")
     return key, value
 
 

@@ -239,12 +239,16 @@ class Solver:
 
     def describe(self) -> dict[str, Any]:
         """The configuration as JSON values, every default filled in: what makes the results of two runs comparable."""
-        engine = {k: v for k, v in self.config.engine.items() if k != "api_key"}  # a secret is not kept with a run
+        # A secret is not kept with a run.
+        options = {
+            name: {k: v for k, v in getattr(self.config, name).items() if k != "api_key"}
+            for name in ("engine", "reward_engine")
+        }
         settings = self.config.model_dump(exclude={"limit", "offset", "concurrency", "data_dir", *METHOD_FIELDS})
         return {
             **settings,
             **self._names,
-            "engine": engine,
+            **options,
             "policy": self._names["policy"] or "embedded",
             "split": self.config.split or self.task.default_split,
             "reward": self._names["reward"] if self.method.needs_reward else None,

@@ -18,7 +18,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -214,7 +213,7 @@ class VllmEngine:
         finally:
             self._running.discard(request_id)
         if output.outputs[0].finish_reason == "abort":
-            raise EngineError(CLOSED)
+            raise EngineError(CLOSED if self._closed else "vLLM was stopped from outside: open the engine again")
         return output
 
 
@@ -255,30 +254,28 @@ def _set_environment(*, quiet: bool) -> None:
 
 
 async def _start(model: str, adapter: Path | None, options: dict[str, str], log: Path | None) -> Any:
-    """Build AsyncLLM in a thread of its own, so that the loop stays alive and Ctrl-C takes effect at once."""
+    """Build AsyncLLM in a thread, so that the loop stays alive and Ctrl-C takes effect at once."""
     before = set(multiprocessing.active_children())
-    loop = asyncio.get_running_loop()
-    # Not to_thread: the thread's signal mask must not come back to the shared pool.
-    with ThreadPoolExecutor(1, thread_name_prefix="vllm-start") as pool:
-        building = loop.run_in_executor(pool, _build, model, adapter, options, log)
-        try:
-            return (await asyncio.shield(building)).pop()
-        except asyncio.CancelledError:
-            # vLLM's constructor ends, and cleans up, as soon as it sees its processes gone.
-            while not building.done():
-                for process in set(multiprocessing.active_children()) - before:
-                    if process.name.startswith("EngineCore"):
-                        process.kill()
-                await asyncio.wait([building], timeout=0.1)
-            if building.exception() is None:
-                building.result().pop().shutdown()
-            raise
+    building = asyncio.ensure_future(asyncio.to_thread(_build, model, adapter, options, log))
+    try:
+        llm = (await asyncio.shield(building)).pop()
+    except asyncio.CancelledError:
+        # vLLM's constructor ends, and cleans up, as soon as it sees its processes gone.
+        while not building.done():
+            for process in set(multiprocessing.active_children()) - before:
+                if process.name.startswith("EngineCore"):
+                    process.kill()
+            await asyncio.wait([building], timeout=0.1)
+        if building.exception() is None:
+            building.result().pop().shutdown()
+        raise
+    # This loop now listens to vLLM's processes: a request that waits when they die gets to know.
+    await llm.get_supported_tasks()
+    return llm
 
 
 def _build(model: str, adapter: Path | None, options: dict[str, str], log: Path | None) -> list[Any]:
     """AsyncLLM, in a list that the caller empties: tracebacks kept in vLLM keep this thread's frames alive."""
-    # vLLM's processes inherit this thread's mask: Ctrl-C is for us, who then close them in order.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
@@ -428,9 +425,13 @@ class _ChildSetup:
 
 
 def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) -> _ChildSetup:
-    """In a new process, before anything is imported: end when `parent` ends, write to `log`, read `environment`."""
+    """In a new process, before anything is imported: end when `parent` ends, write to `log`, read `environment`.
+
+    Ctrl-C reaches every process of the terminal's group; here it is blocked, because `parent` closes its engine.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.update(environment)
-    threading.Thread(target=_die_with, args=(parent,), name="die-with-parent", daemon=True).start()
+    threading.Thread(target=_die_with, args=(parent, log), name="die-with-parent", daemon=True).start()
     if log is not None:
         file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(file, 1)
@@ -439,9 +440,13 @@ def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) 
     return _ChildSetup(log, environment)
 
 
-def _die_with(parent: int) -> None:
+def _die_with(parent: int, log: Path | None) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
+    if log is not None:
+        log.unlink(missing_ok=True)
+    os.kill(os.getpid(), signal.SIGTERM)  # vLLM then frees what outlives processes, such as semaphores
+    time.sleep(5)
     os._exit(1)
 
 

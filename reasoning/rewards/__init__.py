@@ -30,7 +30,7 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
     from reasoning.rewards.logprob import MeanLogprob
 
     name = config.reward
-    own = {k: v for k in ("reward_policy", "reward_adapter") if (v := getattr(config, k)) is not None}
+    own = {k: v for k in ("reward_policy", "reward_adapter", "reward_engine") if (v := getattr(config, k))}
     if name != "generative" and own:
         raise UserError(f"--{min(own).replace('_', '-')} goes with --reward generative, not with '{name}'")
     if name == "logprob":
@@ -47,7 +47,9 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
         if not own:
             return GenerativeReward(policy.engine, judgement, name)
         judge = config.reward_policy or config.policy
-        engine = await open_engine(judge, adapter=config.reward_adapter, backend=config.backend)
+        engine = await open_engine(
+            judge, adapter=config.reward_adapter, backend=config.backend, options=config.reward_engine
+        )
         try:
             profile = choose_profile(judge, config.reward_adapter, engine)
             return GenerativeReward(engine, judgement, name, False, policy.task, profile, owned=True)

@@ -3,9 +3,13 @@
 import pytest
 
 from reasoning import Problem, Solver
+from reasoning.profiles import PROFILES
+from reasoning.rewards.base import Partial
+from reasoning.rewards.generative import GenerativeReward
 from reasoning.runs import open_run, read_run, totals
+from reasoning.tasks import get_task
 from search.driver import replay
-from search.types import Expanded, State
+from search.types import Expanded, Segment, State, Step
 
 pytestmark = pytest.mark.engine
 
@@ -71,6 +75,25 @@ def test_samples_after_the_first_read_the_question_from_the_cache(solved):
         return
     _, *later = [t.outcome.usage for t in s.log if isinstance(t.outcome, Expanded)]
     assert max(u.cached for u in later) >= len(s.result.prompt_ids) // 32 * 32 - 32
+
+
+def test_a_judge_with_its_own_prompt_agrees_where_the_tokens_are_the_same(loop, vllm_engine):
+    task, profile = get_task("gsm8k"), PROFILES["lines"]
+    encode = vllm_engine.tokenizer.encode
+    texts = [" 4 * 6 = <<4*6=24>>24 books\n", " 24 - 5 = <<24-5=19>>19\n"]
+    steps = tuple(Step((Segment(tuple(encode(t))),), t) for t in texts)
+    partial = Partial(PROBLEMS[0], profile.prompt(task, PROBLEMS[0], vllm_engine.tokenizer), steps)
+
+    async def values():
+        own = GenerativeReward(vllm_engine)
+        other = GenerativeReward(vllm_engine, same_ids=False, task=task, profile=profile)
+        return await own.evaluate(partial), await other.evaluate(partial)
+
+    own, other = loop.run(values())
+    assert 0 < own.value < 1
+    assert other.value == pytest.approx(own.value, abs=0.05)  # the second reads the first one's blocks
+    assert other.usage.prompt == own.usage.prompt
+    assert other.usage.cached > own.usage.cached
 
 
 def test_a_budget_is_a_ceiling_on_the_real_engine(loop, vllm_engine):

@@ -52,6 +52,15 @@ def test_every_method_ends_with_the_table_and_the_summary(problems, tmp_path, ca
     assert "computed tokens" in out
 
 
+def test_another_model_may_judge(problems, tmp_path):
+    judge = ["--reward", "generative", "--reward-policy", "toy", "--reward-suffix", "?", "--reward-good", "+"]
+    assert solve(problems, "--limit", "3", *judge, "--reward-bad", "-", "--json", str(tmp_path / "o.json")) == 0
+    summary = json.loads((tmp_path / "o.json").read_text())
+    assert summary["reward"] == "generative"
+    assert summary["reward_tokens"] > 0
+    assert summary["failed"] == 0
+
+
 def test_the_toy_policy_without_errors_is_right(problems, tmp_path):
     assert solve(problems, "--method", "greedy", "--json", str(tmp_path / "out.json")) == 0
     summary = json.loads((tmp_path / "out.json").read_text())
