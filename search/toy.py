@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from search.tree import Tree
 from search.types import Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, Segment, State, Step, Usage
@@ -27,7 +27,6 @@ class ToyWorker:
     answers: int = 3
     tokens: int = 3
     shuffle: random.Random | None = None
-    performed: list[Request] = field(default_factory=list)
 
     def most_tokens(self, tree: Tree, request: Request) -> int:
         """`tokens` a step, none for a reward."""
@@ -40,7 +39,6 @@ class ToyWorker:
         if self.shuffle:
             for _ in range(self.shuffle.randrange(8)):
                 await asyncio.sleep(0)
-        self.performed.append(request)
         return self.outcome(tree, request, max_tokens)
 
     def outcome(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:

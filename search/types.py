@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -204,8 +203,3 @@ class Cancelled(asyncio.CancelledError):
     def __init__(self, usage: Usage) -> None:
         super().__init__("cancelled")
         self.usage = usage
-
-
-def concatenated(segments: Sequence[Segment]) -> tuple[int, ...]:
-    """Token ids of several segments, in order."""
-    return tuple(i for s in segments for i in s.ids)
