@@ -60,7 +60,7 @@ async def open_vllm(
         tokenizer = HFTokenizer(model)
         llm = await _start(model, adapter, dict(options or {}), log)
     except BaseException as error:
-        if log is not None and not isinstance(error, EngineError):
+        if log is not None and str(log) not in str(error):
             log.unlink(missing_ok=True)
         raise
     return VllmEngine(llm, tokenizer, name=name or Path(model).name, adapter=adapter, log=log)
@@ -380,9 +380,8 @@ def _message(error: Exception) -> str:
     """One line of an exception; of a pydantic error, what is wrong rather than how many things are."""
     if callable(details := getattr(error, "errors", None)):
         first = details()[0]
-        where = ".".join(map(str, first["loc"]))
-        return one_line(ValueError(f"{where}: {first['msg']}" if where else first["msg"]))
-    return one_line(error)
+        return one_line(ValueError(": ".join([*map(str, first["loc"][:1]), first["msg"]])))
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 # ---- vLLM's processes ----------------------------------------------------------------------------------------------
