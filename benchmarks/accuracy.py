@@ -47,9 +47,10 @@ async def run(args: argparse.Namespace) -> None:
                 }
             )
             print(f"{name}: {rows[-1]['accuracy']} in {seconds:.0f} s", flush=True)
+            settings = {m: METHODS[m] for m in args.methods[: len(rows)]}
+            write_result("accuracy", rows, settings=settings, policy=args.policy or "embedded")
     print()
     print_table(rows)
-    write_result("accuracy", rows, settings={m: METHODS[m] for m in args.methods}, policy=args.policy or "embedded")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

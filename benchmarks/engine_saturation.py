@@ -144,9 +144,10 @@ async def run(args: argparse.Namespace) -> None:
         for name in args.methods:
             rows.append(await measure(name, engine, args.limit, args.seed))
             print(f"{name}: saturation {rows[-1]['saturation']}", flush=True)
+            settings = {m: METHODS[m] for m in args.methods[: len(rows)]}
+            write_result("engine_saturation", rows, questions=args.limit, settings=settings)
     print()
     print_table(rows)
-    write_result("engine_saturation", rows, questions=args.limit, settings={m: METHODS[m] for m in args.methods})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -317,12 +317,18 @@ def _cpu_arguments(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
     longest = getattr(AutoConfig.from_pretrained(model).get_text_config(), "max_position_embeddings", CPU_MAX_CONTEXT)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    context = chosen.get("max_model_len")
+    context = context if isinstance(context, int) and context > 0 else min(longest, CPU_MAX_CONTEXT)
     arguments = {
         "dtype": "bfloat16",
         "enforce_eager": True,  # compiling takes minutes
         "block_size": 32,  # prefixes are shared by whole blocks: vLLM's 128 is longer than many questions
         "max_num_seqs": 64,
-        "max_model_len": min(longest, CPU_MAX_CONTEXT),
+        "max_model_len": context,
+        # vLLM 0.32 dies on a CPU ("CPU Generator does not use offset") when a prompt of a request with a seed is
+        # computed in two parts; a step that is large enough for any prompt never splits one.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(context, CPU_MAX_CONTEXT),
         "kv_cache_memory_bytes": min(max(memory // 8, GIB), 8 * GIB),
     }
     if not any(key.endswith("_parallel_size") for key in chosen):

@@ -53,6 +53,21 @@ def test_many_requests_share_their_prompt(loop: asyncio.Runner, vllm_engine: Vll
 
 
 @pytest.mark.engine
+def test_more_seeded_prompts_at_once_than_fit_one_step(loop: asyncio.Runner, vllm_engine: VllmEngine) -> None:
+    """A prompt that vLLM computed in two parts would end the engine."""
+    encode = vllm_engine.tokenizer.encode
+    prompts = [
+        encode(f"{number} and again {number}; " * 200)[:900] for number in range(10)
+    ]  # 9,000 tokens, none shared
+
+    async def samples() -> list[int]:
+        done = [vllm_engine.complete(p, Sampling(2, temperature=1.0, seed=i)) for i, p in enumerate(prompts)]
+        return [len(completion.ids) for completion in await asyncio.gather(*done)]
+
+    assert loop.run(samples()) == [2] * 10
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
