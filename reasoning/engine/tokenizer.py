@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from data.errors import one_line
 from reasoning.engine.base import EngineError
 
 __all__ = ["HFTokenizer"]
@@ -84,17 +85,6 @@ class HFTokenizer:
     @cached_property
     def _pieces(self) -> list[str]:
         return [self.decode([index]) for index in range(len(self._tokenizer))]
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its type where it has none."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _bos_ids(tokenizer: Any) -> tuple[int, ...]:
-    """The beginning-of-sequence id, where the tokenizer puts one before plain text by itself."""
-    first = tokenizer("")["input_ids"][:1]
-    return tuple(first) if first == [tokenizer.bos_token_id] else ()
 
 
 def _eos_ids(model: str, tokenizer: Any) -> set[int]:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from data.errors import one_line
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling
-from reasoning.engine.tokenizer import HFTokenizer, one_line
+from reasoning.engine.tokenizer import HFTokenizer
 from search.types import Cancelled, Usage
 
 __all__ = ["TransformersEngine", "open_transformers"]

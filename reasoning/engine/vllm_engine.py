@@ -23,9 +23,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from data.errors import UserError
+from data.errors import UserError, one_line
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling
-from reasoning.engine.tokenizer import HFTokenizer, one_line
+from reasoning.engine.tokenizer import HFTokenizer
 from search.types import Cancelled, Usage
 
 __all__ = ["VllmEngine", "open_vllm"]
