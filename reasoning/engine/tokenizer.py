@@ -87,6 +87,12 @@ class HFTokenizer:
         return [self.decode([index]) for index in range(len(self._tokenizer))]
 
 
+def _bos_ids(tokenizer: Any) -> tuple[int, ...]:
+    """The beginning-of-sequence id, where the tokenizer puts one before plain text by itself."""
+    first = tokenizer("")["input_ids"][:1]
+    return tuple(first) if first == [tokenizer.bos_token_id] else ()
+
+
 def _eos_ids(model: str, tokenizer: Any) -> set[int]:
     """End-of-sequence ids of the tokenizer and of the model's generation config, as vLLM and transformers use them."""
     from transformers import GenerationConfig
