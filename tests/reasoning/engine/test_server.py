@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from data.records import Problem
+from reasoning import Solver
 from reasoning.engine import server_engine
 from reasoning.engine.base import EngineError, PromptTooLong, Sampling, Usage
 from reasoning.engine.server_engine import ServerEngine, open_server
@@ -416,6 +418,7 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(snapshot())]
     command += ["--served-model-name", SERVED, "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16"]
     command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "1024", "--enable-prompt-tokens-details"]
+    command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]  # see open_vllm's CPU defaults
     environment = {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
@@ -552,22 +555,46 @@ def test_a_cancelled_completion_knows_its_tokens_and_frees_the_server(vllm_serve
     on(vllm_server, test)
 
 
+PROBLEMS = [Problem(f"p{n}", f"A box holds {n + 2} pens. How many pens do 3 boxes hold?", "6") for n in range(6)]
+
+
 @pytest.mark.engine
-def test_a_server_killed_in_the_middle_fails_each_request_in_one_line(vllm_server: Served) -> None:
+def test_a_search_on_a_server_counts_what_it_cost(vllm_server: Served) -> None:
+    async def test(engine: ServerEngine) -> None:
+        settings: dict[str, Any] = {"beam_width": 2, "expand": 2, "max_depth": 2, "max_step_tokens": 32}
+        async with Solver("gsm8k", "beam", engine, profile="lines", **settings) as solver:
+            rows = await solver.arun(PROBLEMS[:2])
+        for row in rows:
+            assert row.failed is None
+            assert row.cached_tokens is not None and 0 < row.cached_tokens < row.prompt_tokens
+            assert row.reward_tokens
+
+    on(vllm_server, test)
+
+
+@pytest.mark.engine
+def test_a_server_killed_in_the_middle_fails_each_problem_and_request_in_one_line(vllm_server: Served) -> None:
     """The last test on the server: it does not survive."""
 
     async def test(engine: ServerEngine) -> None:
         prompt = engine.tokenizer.encode(COUNTING)
         tasks = [asyncio.create_task(engine.complete([*prompt, 33 + n], Sampling(800))) for n in range(4)]
+        solver = Solver("gsm8k", "best-of-n", engine, n=2, profile="lines", max_answer_tokens=700)
+        run = asyncio.create_task(solver.arun(PROBLEMS))
         await asyncio.sleep(1.5)
         assert not any(task.done() for task in tasks)
         vllm_server.process.kill()
         begin = time.monotonic()
         failures = await asyncio.gather(*tasks, return_exceptions=True)
-        assert time.monotonic() - begin < 15
+        rows = await run
+        assert time.monotonic() - begin < 20
         for failure in failures:
             assert isinstance(failure, EngineError)
             assert vllm_server.url in one_line(failure) and "see that it runs" in str(failure)
+        assert [row.problem for row in rows] == [problem.id for problem in PROBLEMS]
+        lost = [row for row in rows if row.failed]
+        assert lost
+        assert all("see that it runs" in (row.failed or "") and "\n" not in (row.failed or "") for row in lost)
         with pytest.raises(EngineError, match="cannot be reached"):
             await engine.complete(prompt, Sampling(5))
 
