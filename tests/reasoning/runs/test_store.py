@@ -315,7 +315,7 @@ def check_whole(root: Path) -> set[str]:
 
 def test_a_killed_run_keeps_every_record_and_resumes(tmp_path: Path) -> None:
     said: list[str] = []
-    for resume in (False, True):  # killed twice, each time in the middle of recording
+    for kills, resume in enumerate((False, True), 1):  # killed twice, each time in the middle of recording
         process = writer(tmp_path, resume, "p", 100_000)
         assert process.stdout is not None
         for _ in range(40):
@@ -325,7 +325,7 @@ def test_a_killed_run_keeps_every_record_and_resumes(tmp_path: Path) -> None:
         said += rest
         ids = check_whole(tmp_path)
         assert set(said) <= ids  # what record() returned from is there
-        assert len(ids - set(said)) <= 1  # recorded, killed before it could say so
+        assert len(ids - set(said)) <= kills  # at each kill one may be recorded that could not be said any more
     n = max(int(p.split("/")[1]) for p in ids) + 20
     process = writer(tmp_path, True, "p", n)
     added = process.communicate()[0].split()
