@@ -59,7 +59,7 @@ class Policy:
         for corrections in range(MAX_CORRECTIONS + 1):
             left = max_tokens - usage.completion
             if left <= 0:
-                return Expanded((*steps, self._step(kept, Finish.CUT)), usage)
+                return Expanded((*steps, self._step(kept, self._decode(kept), Finish.CUT)), usage)
             completion = await self.engine.complete(
                 (*prefix, *(i for s in steps for i in s.ids), *(i for s in kept for i in s.ids)),
                 Sampling(left, self.temperature, self.top_p, (seed + 7919 * corrections) % 2**31, stop),
@@ -69,21 +69,22 @@ class Policy:
             corrected = False
             for position, piece in enumerate(pieces):
                 segments = [*kept, piece]
-                wrong = self._wrong_calculation(segments)
+                text = self._decode(segments)
+                wrong = self._wrong_calculation(text)
                 if wrong is not None and wrong.correct is not None:
-                    kept = self._splice(segments, wrong, wrong.correct)
+                    kept = self._splice(segments, text, wrong, wrong.correct)
                     corrected = True
                     break
                 so_far = before + "".join(s.text for s in steps)
                 ending = completion.finish if position == len(pieces) - 1 else "stop"
-                steps.append(self._read(so_far, segments, ending, wrong))
+                steps.append(self._read(so_far, segments, text, ending, wrong))
                 kept = []
                 if steps[-1].finish is not Finish.STEP:
                     return Expanded(tuple(steps), usage)
             if not corrected:
                 return Expanded(tuple(steps), usage)
         note = f"more than {MAX_CORRECTIONS} wrong calculations"
-        return Expanded((*steps, self._step(kept, Finish.INVALID, note=note)), usage)
+        return Expanded((*steps, self._step(kept, self._decode(kept), Finish.INVALID, note=note)), usage)
 
     # ---- reading steps ---------------------------------------------------------------------------------------------
 
@@ -100,31 +101,31 @@ class Policy:
             pieces.append(_segment(completion, start, len(completion.ids)))
         return pieces
 
-    def _read(self, before: str, segments: Sequence[Segment], ending: str, malformed: Annotation | None) -> Step:
+    def _read(
+        self, before: str, segments: Sequence[Segment], text: str, ending: str, malformed: Annotation | None
+    ) -> Step:
         """The step that these tokens are; `ending` is how the completion ended at their end."""
-        text = self._decode(segments)
         if ending == "length" and self.profile.step_end not in text:
-            return self._step(segments, Finish.CUT)
+            return self._step(segments, text, Finish.CUT)
         if malformed is not None:
-            return self._step(segments, Finish.INVALID, note=malformed.error)
+            return self._step(segments, text, Finish.INVALID, note=malformed.error)
         finish, written = self.profile.read(before, text, ending == "eos")
         if finish is not Finish.ANSWER:
-            return self._step(segments, finish)
+            return self._step(segments, text, finish)
         answer = self.task.canonical(written or "")
         if answer is None:
-            return self._step(segments, Finish.END, note="the final answer is not of the task's kind")
-        return self._step(segments, Finish.ANSWER, answer=answer)
+            return self._step(segments, text, Finish.END, note="the final answer is not of the task's kind")
+        return self._step(segments, text, Finish.ANSWER, answer=answer)
 
     # ---- the calculator --------------------------------------------------------------------------------------------
 
-    def _wrong_calculation(self, segments: Sequence[Segment]) -> Annotation | None:
+    def _wrong_calculation(self, text: str) -> Annotation | None:
         if not self.profile.calculator:
             return None
-        return next((a for a in check(self._decode(segments)) if not a.ok), None)
+        return next((a for a in check(text) if not a.ok), None)
 
-    def _splice(self, segments: Sequence[Segment], wrong: Annotation, value: str) -> list[Segment]:
+    def _splice(self, segments: Sequence[Segment], text: str, wrong: Annotation, value: str) -> list[Segment]:
         """The step's tokens up to a wrong value, then the right one as tool tokens, its closing brackets included."""
-        text = self._decode(segments)
         kept = self._cut(segments, text[: wrong.start])
         # The last token border may lie before the value: `=-` is one token for some tokenizers.
         tool = text[len(self._decode(kept)) : wrong.start] + value + ">>"
@@ -153,7 +154,13 @@ class Policy:
         return self._texts[token]
 
     def _step(
-        self, segments: Sequence[Segment], finish: Finish, *, answer: str | None = None, note: str | None = None
+        self,
+        segments: Sequence[Segment],
+        text: str,
+        finish: Finish,
+        *,
+        answer: str | None = None,
+        note: str | None = None,
     ) -> Step:
         merged: list[Segment] = []
         for s in segments:
@@ -162,7 +169,7 @@ class Policy:
                 joined = None if a.logprobs is None or s.logprobs is None else a.logprobs + s.logprobs
                 s = Segment(a.ids + s.ids, joined, s.source)
             merged.append(s)
-        return Step(tuple(merged), self._decode(segments), finish, answer, note)
+        return Step(tuple(merged), text, finish, answer, note)
 
 
 def _segment(completion: Completion, start: int, end: int) -> Segment:

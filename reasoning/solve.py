@@ -26,7 +26,7 @@ from search.tree import AGGREGATES
 
 __all__ = ["main"]
 
-# A resumed run may go further, faster, from another copy of the data, and with a newer version.
+# A newer version may go on with a run. What does not bear on a result (limit, concurrency) is not in `describe` at all.
 EXEMPT = frozenset({"version"})
 
 

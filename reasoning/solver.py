@@ -142,10 +142,10 @@ class Solver:
             problem = Problem("question", problem)
         return await self._search(0, problem)
 
-    async def stream(self, problems: Iterable[Problem], *, first_index: int = 0) -> AsyncIterator[Solved]:
+    async def stream(self, problems: Iterable[Problem]) -> AsyncIterator[Solved]:
         """Search many problems together, `concurrency` at a time; results come as they finish."""
         await self.start()
-        jobs = enumerate(problems, first_index)
+        jobs = enumerate(problems)
         async for solved in drive_many(jobs, lambda job: self._search(*job), concurrency=self.config.concurrency):
             yield solved
 
