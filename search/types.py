@@ -81,7 +81,8 @@ class Step:
     """One step of a solution: its tokens, its text, and how it ended.
 
     `answer` is the canonical final answer (see a task's `canonical`) where `finish` is ANSWER; `note` says why where
-    it is INVALID.
+    it is INVALID. `value` is the policy's own estimate, in [0, 1], that the solution up to here leads to a right
+    answer, where the policy is trained to give one while it writes.
     """
 
     segments: tuple[Segment, ...]
@@ -89,6 +90,7 @@ class Step:
     finish: Finish = Finish.STEP
     answer: str | None = None
     note: str | None = None
+    value: float | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:

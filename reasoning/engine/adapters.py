@@ -129,3 +129,41 @@ def _stored_dtype(base: Path) -> Any:
 def _line(error: Exception) -> str:
     """The heart of a library's message in one line of bounded length."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def load_weights(adapter: Path) -> dict[str, Any]:
+    """The tensors of an adapter folder."""
+    from safetensors.torch import load_file
+
+    weights: dict[str, Any] = load_file(adapter / _WEIGHTS)
+    return weights
+
+
+def fingerprint(base: Path) -> str:
+    """What tells a base model from another: its architecture and a sample of every tensor, in 16 hex digits.
+
+    The same for every storage type: the sample is the float16 form of four values of each tensor.
+    """
+    import torch
+    from safetensors import safe_open
+
+    config = json.loads((base / "config.json").read_text())
+    names = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+    digest = hashlib.sha256(json.dumps([config.get(name) for name in names]).encode())
+    for path in sorted(base.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in sorted(file.keys()):
+                part = file.get_slice(name)
+                first = part[:1] if part.get_shape() else file.get_tensor(name)
+                digest.update(name.encode() + first.flatten()[:4].to(torch.float16).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def check_base(base: Path, adapter: Path) -> None:
+    """Raise UserError where the adapter's card names another base than `base`. Adapters without a card pass."""
+    try:
+        card = json.loads((adapter / "stepsolver.json").read_text())
+    except (OSError, ValueError):
+        return
+    if card.get("base_fingerprint") not in (None, fingerprint(base)):
+        raise UserError(f"the adapter {adapter} was trained on {card.get('base')}, not on {base}; use it there")

@@ -1,0 +1,295 @@
+"""What every training job shares: its record of settings, the model and adapter it trains, what it writes.
+
+A job's settings are one dataclass: a flat YAML file (`--config`) with command-line overrides, read by TRL's parser.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
+from trl import TrlParser
+
+from data.errors import UserError, one_line
+from reasoning.cli import duration
+from reasoning.engine import adapters, models
+from reasoning.engine.tokenizer import HFTokenizer
+from reasoning.profiles import Profile, get_profile
+from reasoning.tasks import Task, get_task
+
+__all__ = ["JobFields", "Policy", "load_policy", "parse", "prepare_output", "save_adapter", "train"]
+
+CARD = "stepsolver.json"
+JOB = "job.json"
+# What may differ between a job and its continuation: how it is watched, not what it computes.
+_FREE = (
+    "logging",
+    "report_to",
+    "save_",
+    "disable_tqdm",
+    "dataloader_num_workers",
+    "eval_",
+    "do_",
+    "use_cpu",
+    "overwrite",
+)
+
+J = TypeVar("J", bound="JobFields")
+
+
+@dataclass
+class JobFields:
+    """Settings that all jobs have beside TRL's."""
+
+    model: str = field(default="embedded", metadata={"help": "base model: embedded, a folder or a hub name"})
+    adapter: str | None = field(default=None, metadata={"help": "LoRA folder to go on from (default: a new adapter)"})
+    data: list[str] = field(default_factory=list, metadata={"help": "files of rows"})
+    task: str = field(default="gsm8k", metadata={"help": "the task whose questions these are"})
+    profile: str = field(default="lines-zero-shot", metadata={"help": "prompt and step grammar; kept with the adapter"})
+    lora_r: int = field(default=24, metadata={"help": "rank"})
+    lora_alpha: int = field(default=48, metadata={"help": "scale times rank"})
+    lora_dropout: float = field(default=0.0, metadata={"help": "dropout on the adapter's input"})
+    lora_target_modules: str = field(default="all-linear", metadata={"help": "module names, comma-separated"})
+    dtype: str = field(default="bfloat16", metadata={"help": "type of the frozen base weights"})
+    attn_implementation: str = field(default="sdpa", metadata={"help": "eager is faster when training on a CPU"})
+    use_cpu: bool = field(
+        default=not torch.accelerator.is_available(), metadata={"help": "default: where there is nothing else"}
+    )
+    overwrite: bool = field(default=False, metadata={"help": "delete what output_dir holds and start anew"})
+
+
+def parse(record: type[J], argv: Sequence[str] | None, doc: str) -> J:
+    """The job that `--config FILE.yaml` and command-line options describe. Raises UserError for what does not fit."""
+    parser = TrlParser(record, description=doc.splitlines()[0], allow_abbrev=False)
+
+    def refuse(message: str) -> Any:
+        raise UserError(f"{message} (see --help)")
+
+    parser.error = refuse
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        (job,) = parser.parse_args_and_config(arguments)
+    except (ValueError, TypeError, OSError) as error:
+        raise UserError(f"cannot read the job's settings: {one_line(error)}") from None
+    except Exception as error:
+        if type(error).__module__.startswith("yaml"):
+            raise UserError(f"--config is not YAML: {' '.join(str(error).split())[:200]}") from None
+        raise
+    return job  # type: ignore[no-any-return]
+
+
+# ---- the model -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Policy:
+    """What a job trains: a PEFT model on its base, the tokenizers of trainer and project, task and profile."""
+
+    model: Any
+    processing: PreTrainedTokenizerBase
+    tokenizer: HFTokenizer
+    task: Task
+    profile: Profile
+    base: str
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a solution."""
+        return int(self.processing.eos_token_id)
+
+
+def load_policy(job: JobFields) -> Policy:
+    """Base model, LoRA adapter (new, or the one to go on from), tokenizer, task and profile of a job.
+
+    Raises UserError where the task is for evaluation only, or adapter and base do not belong together.
+    """
+    task = get_task(job.task)
+    if task.evaluation_only:
+        raise UserError(f"the task {task.name} is for evaluation only: train on another")
+    profile = get_profile(job.profile)
+    reference = models.resolve(job.model, job.adapter)
+    if reference.kind in ("server", "toy"):
+        raise UserError(f"--model {job.model} cannot be trained; name embedded, a folder or a hub name")
+    folder = models.folder(reference)
+    if reference.adapter is not None:
+        adapters.check_base(folder, reference.adapter)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, job.dtype), attn_implementation=job.attn_implementation, local_files_only=True
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"cannot load {job.model} in {job.dtype}: {one_line(error)}") from None
+    processing = AutoTokenizer.from_pretrained(folder)
+    if processing.pad_token is None:
+        processing.pad_token = processing.eos_token
+    if reference.adapter is not None:
+        try:
+            model = PeftModel.from_pretrained(model, reference.adapter, is_trainable=True)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"the adapter {reference.adapter} does not fit {job.model}: {one_line(error)}") from None
+    else:
+        targets = job.lora_target_modules
+        config = LoraConfig(
+            r=job.lora_r,
+            lora_alpha=job.lora_alpha,
+            lora_dropout=job.lora_dropout,
+            target_modules=targets if targets == "all-linear" else targets.split(","),
+            task_type="CAUSAL_LM",
+        )
+        torch.manual_seed(getattr(job, "seed", 0))
+        model = get_peft_model(model, config)
+    # LoRA matrices stay in float32: steps of 1e-4 vanish in bfloat16.
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return Policy(model, processing, HFTokenizer(str(folder)), task, profile, reference.name)
+
+
+# ---- what a job writes -----------------------------------------------------------------------------------------------
+
+
+def prepare_output(job: Any) -> str | None:
+    """Make `output_dir` ready; the checkpoint to go on from where this very job was begun before.
+
+    Raises UserError where the folder holds something else that would be written over.
+    """
+    folder = Path(job.output_dir)
+    if job.overwrite and folder.exists() and int(os.environ.get("RANK", "0")) == 0:
+        shutil.rmtree(folder)
+    # Through JSON and back, so that tuples are lists on both sides.
+    settings = json.loads(json.dumps(_settings(job), sort_keys=True, default=str))
+    if (folder / "adapter_model.safetensors").exists():
+        raise UserError(f"{folder} holds a finished adapter: name another --output_dir, or pass --overwrite true")
+    record = folder / JOB
+    if record.exists():
+        begun = json.loads(record.read_text())
+        differing = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
+        if differing:
+            raise UserError(
+                f"{folder} holds a job with other settings ({', '.join(differing[:4])}): "
+                "name another --output_dir, or pass --overwrite true"
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(settings, indent=1))
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from None
+    checkpoints = [p for p in folder.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    newest = max(checkpoints, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+    return str(newest) if newest else None
+
+
+def _settings(job: Any) -> dict[str, Any]:
+    names = {f.name: f.default for f in dataclasses.fields(job)}
+    values = {name: getattr(job, name) for name in names if not name.startswith(_FREE) and name != "output_dir"}
+    plain = {k: v for k, v in values.items() if isinstance(v, str | int | float | bool | list | dict | None)}
+    files = {path: file_hash(Path(path)) for path in job.data if Path(path).is_file()}
+    # Where TRL or transformers computes a value from the folder or the machine, it is no setting.
+    return {
+        **{k: v for k, v in plain.items() if k not in ("logging_dir", "run_name", "distributed_state")},
+        "files": files,
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, 16 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def save_adapter(policy: Policy, job: Any, card: Mapping[str, Any], adapter_name: str = "default") -> None:
+    """Write the adapter to `output_dir`, in bfloat16, with its card `stepsolver.json`.
+
+    The card holds the profile the adapter was trained under and what identifies its base, so that `--adapter` alone
+    is enough to use it.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(job.output_dir)
+    scratch = folder / "adapter.partial"
+    base = models.folder(models.resolve(job.model))
+    policy.model.save_pretrained(scratch, selected_adapters=[adapter_name])
+    inner = scratch if adapter_name == "default" else scratch / adapter_name
+    weights = adapters.load_weights(inner)
+    config = json.loads((inner / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = policy.base
+    config["inference_mode"] = True
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    about = {
+        "base": policy.base,
+        "base_fingerprint": adapters.fingerprint(base),
+        "task": policy.task.name,
+        "profile": policy.profile.name,
+        **card,
+    }
+    (folder / CARD).write_text(json.dumps(about, indent=1) + "\n")
+    save_file(
+        {k: v.to(torch.bfloat16).contiguous() for k, v in weights.items()}, folder / "new.safetensors", {"format": "pt"}
+    )
+    (folder / "new.safetensors").replace(folder / "adapter_model.safetensors")  # last: its presence says "finished"
+    shutil.rmtree(scratch)
+
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """One line a logging step, and the same numbers as JSON lines in `output_dir/metrics.jsonl`."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.first: int | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Print and keep what the trainer logs."""
+        if not state.is_world_process_zero or not logs:
+            return
+        seconds = time.monotonic() - self.begun
+        if self.first is None:
+            self.first = max(0, state.global_step - args.logging_steps)
+        done = state.global_step - self.first
+        left = seconds / done * (state.max_steps - state.global_step) if done else 0.0
+        numbers = {k: v for k, v in logs.items() if isinstance(v, int | float)}
+        row = {"step": state.global_step, "seconds": round(seconds, 1), **numbers}
+        with (Path(args.output_dir) / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        shown = " ".join(f"{k} {v:.4g}" for k, v in numbers.items() if k not in ("epoch", "total_flos"))
+        print(f"step {state.global_step}/{state.max_steps} {shown} ({duration(left)} left)", flush=True)
+
+
+def train(trainer: Any, checkpoint: str | None) -> float:
+    """Run a trainer to its end, from `checkpoint` where one is given; seconds it took."""
+    logging.getLogger("transformers.trainer").setLevel(logging.WARNING)
+    if checkpoint:
+        print(f"going on from {checkpoint}", flush=True)
+    begun = time.monotonic()
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except (OSError, RuntimeError) as error:
+        # safetensors and torch report a full disk as their own errors.
+        if "No space left" in str(error) or getattr(error, "errno", None) == 28:
+            raise UserError(
+                f"no space left on the disk of {trainer.args.output_dir}: make room and run the same command again"
+            ) from None
+        raise
+    return time.monotonic() - begun
+
+
+def main(run: Callable[[], int]) -> None:
+    """Exit with a command's status."""
+    from reasoning.cli import run_command
+
+    sys.exit(run_command(run))

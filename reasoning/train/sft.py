@@ -1,0 +1,164 @@
+"""Supervised fine-tuning on solutions: python -m reasoning.train.sft --config FILE.yaml
+
+The policy learns to write solutions as steps. `data` names files of solution rows (see `data.rows.Solution`), or a
+task's own reference solutions as `gold` (mathematics only) or `gold-words`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from data.errors import UserError
+from data.rows import Solution, read_rows
+from data.solutions import gold
+from reasoning.train import head
+from reasoning.train.branches import IGNORED, BranchCollator, solution_ids
+from reasoning.train.job import (
+    JobFields,
+    Policy,
+    Progress,
+    load_policy,
+    main,
+    parse,
+    prepare_output,
+    save_adapter,
+    train,
+)
+
+__all__ = ["SFTJob", "rows_of", "run"]
+
+
+@dataclass
+class SFTJob(JobFields, SFTConfig):  # type: ignore[misc]
+    """Settings of supervised fine-tuning: `JobFields`, these, and all of `trl.SFTConfig`."""
+
+    train_split: str = field(default="train", metadata={"help": "the split that `gold` reads"})
+    offset: int = field(default=0, metadata={"help": "first problem of the split that `gold` reads"})
+    limit: int | None = field(default=None, metadata={"help": "number of problems that `gold` reads"})
+    data_dir: str | None = field(default=None, metadata={"help": "folder with data sets, as in reasoning.solve"})
+    max_branches: int = field(default=8, metadata={"help": "solutions of one question trained on as one row"})
+    gradient_checkpointing: bool = field(default=False, metadata={"help": "less memory, a third more time"})
+
+
+class StepSFTTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer with `reasoning.train.head`: the mean negative log-likelihood of the policy's own tokens."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        head.install(self.accelerator.unwrap_model(self.model).get_base_model())
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of a batch of `BranchCollator`; `num_items_in_batch` are the labels of a whole accumulated batch."""
+        labels = inputs["labels"]
+        log_probs = model(**inputs, scored=True)["log_probs"]
+        own = (labels[:, 1:] != IGNORED).sum()
+        loss = -log_probs.sum() / (own if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes
+        self._metrics["train" if self.model.training else "eval"]["tokens"].append(float(own))
+        return (loss, {}) if return_outputs else loss
+
+
+def solutions(job: Any, policy: Policy) -> list[Solution]:
+    """The job's rows, in the order of its files. Raises UserError or DataError."""
+    if not job.data:
+        raise UserError("no data: name files of solutions with --data, or gold")
+    found: list[Solution] = []
+    for name in job.data:
+        if name in ("gold", "gold-words"):
+            folder = Path(job.data_dir) if job.data_dir else None
+            problems = policy.task.load(job.train_split, data_dir=folder, limit=job.limit, offset=job.offset)
+            rows = [gold(problem, words=name == "gold-words") for problem in problems]
+            found += [row for row in rows if row is not None]
+        else:
+            found += [Solution.of(row) for row in read_rows(Path(name)) if "steps" in row]
+    return found
+
+
+def rows_of(
+    rows: Sequence[Solution], policy: Policy, max_length: int | None, max_branches: int
+) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Rows for `BranchCollator`, solutions of one question together, and how many were left out, by reason.
+
+    A row longer than `max_length` is left out whole: nothing is cut.
+    """
+    by_prompt: dict[tuple[int, ...], list[tuple[list[int], list[int]]]] = {}
+    left_out: Counter[str] = Counter()
+    from data.records import Problem
+
+    for row in rows:
+        if not row.correct:
+            left_out["wrong answer"] += 1
+            continue
+        prompt = row.prompt_ids or policy.profile.prompt(policy.task, Problem(row.id, row.question), policy.tokenizer)
+        steps, own = solution_ids(row, policy.tokenizer, policy.eos)
+        ids = [i for step in steps for i in step]
+        labels = [
+            i if mine else IGNORED
+            for step, mask in zip(steps, own, strict=True)
+            for i, mine in zip(step, mask, strict=True)
+        ]
+        if max_length is not None and len(prompt) + len(ids) > max_length:
+            left_out["longer than max_length"] += 1
+            continue
+        by_prompt.setdefault(tuple(prompt), []).append((ids, labels))
+    found = []
+    for prompt, branches in by_prompt.items():
+        for start in range(0, len(branches), max_branches):
+            part = branches[start : start + max_branches]
+            length = len(prompt) + sum(len(ids) + 1 for ids, _ in part)
+            found.append(
+                {
+                    "prompt_ids": list(prompt),
+                    "branches": [b for b, _ in part],
+                    "labels": [x for _, x in part],
+                    "length": length,
+                }
+            )
+    return found, left_out
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    job = parse(SFTJob, argv, __doc__ or "")
+    checkpoint = prepare_output(job)
+    policy = load_policy(job)
+    rows, left_out = rows_of(solutions(job, policy), policy, job.max_length, job.max_branches)
+    if not rows:
+        raise UserError(f"no row is left to train on ({dict(left_out)})")
+    random.Random(job.seed).shuffle(rows)
+    count = sum(len(row["branches"]) for row in rows)
+    print(
+        f"{count} solutions of {len(rows)} prompts" + "".join(f"; {n} {why}" for why, n in left_out.items()), flush=True
+    )
+    job.dataset_kwargs = {"skip_prepare_dataset": True}
+    job.remove_unused_columns = False
+    trainer = StepSFTTrainer(
+        model=policy.model,
+        args=job,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=policy.processing,
+        data_collator=BranchCollator(policy.processing.pad_token_id, torch.bfloat16 if job.bf16 else torch.float32),
+        callbacks=[Progress()],
+    )
+    seconds = train(trainer, checkpoint)
+    save_adapter(
+        policy, job, {"stage": "sft", "solutions": count, "steps": trainer.state.global_step, "seconds": round(seconds)}
+    )
+    print(f"adapter in {job.output_dir}")
+    return 0
+
+
+if __name__ == "__main__":
+    main(run)
