@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 
+from data.errors import DataError
 from data.records import Problem
 from data.rows import Solution
 
-__all__ = ["equations", "gold", "mathematics_only"]
+__all__ = ["annotated", "equations", "gold", "mathematics_only"]
 
 _ANNOTATION = re.compile(r"<<[^<>\n]*>>")
+
+
+def annotated(key: str, question: object, solution: object) -> Problem:
+    """The problem of a row in GSM8K's form: the answer is the number after `####`, without commas. Raises DataError."""
+    if not isinstance(question, str) or not isinstance(solution, str):
+        raise DataError(f"{key}: question and answer must be text")
+    _, marker, answer = solution.rpartition("####")
+    if not marker:
+        raise DataError(f"{key}: its answer has no line '#### number'")
+    return Problem(key, question, answer.strip().replace(",", ""), solution)
 
 
 def equations(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from data.errors import DataError
 from data.records import Problem
+from data.solutions import annotated
 from data.sources import load_rows
 from reasoning.tasks.answers import canonical_number
 from reasoning.tasks.base import Example
@@ -65,7 +66,8 @@ class Gsm8k:
         """Problems of `train` or `test`; the reference answer is the number after `####`, without commas."""
         rows = load_rows("gsm8k", split, directory=data_dir, limit=limit, offset=offset)
         return [
-            _problem(f"gsm8k/{split}/{index}", row["question"], row["answer"]) for index, row in enumerate(rows, offset)
+            annotated(f"gsm8k/{split}/{index}", row["question"], row["answer"])
+            for index, row in enumerate(rows, offset)
         ]
 
     def canonical(self, answer: str) -> str | None:
@@ -78,12 +80,3 @@ class Gsm8k:
         if reference is None:
             raise DataError(f"problem {problem.id} has no number as its reference answer")
         return canonical_number(answer) == reference
-
-
-def _problem(key: str, question: object, solution: object) -> Problem:
-    if not isinstance(question, str) or not isinstance(solution, str):
-        raise DataError(f"{key}: question and answer must be text")
-    _, marker, answer = solution.rpartition("####")
-    if not marker:
-        raise DataError(f"{key}: its answer has no line '#### number'")
-    return Problem(key, question, answer.strip().replace(",", ""), solution)
