@@ -17,9 +17,10 @@ from data.errors import DataError
 from data.rows import Solution
 from reasoning.engine.base import Tokenizer
 
-__all__ = ["IGNORED", "BranchCollator", "solution_ids"]
+__all__ = ["IGNORED", "NO_VALUE", "BranchCollator", "solution_ids"]
 
 IGNORED = -100  # a label that counts in no loss
+NO_VALUE = -1.0  # the value of a token that has none; values lie in [0, 1]
 
 
 def solution_ids(row: Solution, tokenizer: Tokenizer, eos: int) -> tuple[list[list[int]], list[list[int]]]:
@@ -47,7 +48,8 @@ class BranchCollator:
 
     Returns `input_ids` and `labels`, (batch, length); `position_ids` alike; and `attention_mask`: (batch, length)
     where every row has one branch, else additive and (batch, 1, length, length) in `dtype`, in which a branch sees the
-    prompt and itself. `segments` (batch, length) numbers the branches from 1; the prompt is 0, padding -1.
+    prompt and itself. `segments` (batch, length) numbers the branches from 1; the prompt is 0, padding -1. Rows with
+    `values` (of each branch, one per id) give a batch with `values` (batch, length), NO_VALUE where there is none.
     """
 
     pad_token_id: int
@@ -61,12 +63,14 @@ class BranchCollator:
         batch = {
             name: torch.tensor([column + [fill] * (length - len(column)) for column in columns])
             for name, fill, columns in zip(
-                ("input_ids", "labels", "position_ids", "segments"),
-                (self.pad_token_id, IGNORED, 0, -1),
+                ("input_ids", "labels", "position_ids", "segments", "values"),
+                (self.pad_token_id, IGNORED, 0, -1, NO_VALUE),
                 zip(*flat, strict=True),
                 strict=True,
             )
         }
+        if "values" not in rows[0]:
+            del batch["values"]
         segments = batch["segments"] if self.keep_segments else batch.pop("segments")
         if all(len(row["branches"]) == 1 for row in rows):
             batch["attention_mask"] = (segments >= 0).long()
@@ -80,14 +84,19 @@ class BranchCollator:
         return batch
 
     @staticmethod
-    def _flatten(row: Mapping[str, Any]) -> tuple[list[int], list[int], list[int], list[int]]:
-        """Ids, labels, positions and segments of one row."""
+    def _flatten(row: Mapping[str, Any]) -> tuple[list[int], list[int], list[int], list[int], list[float]]:
+        """Ids, labels, positions, segments and values of one row."""
         *shared, last = row["prompt_ids"]
         ids, labels = list(shared), [IGNORED] * len(shared)
         positions, segments = list(range(len(shared))), [0] * len(shared)
-        for number, (branch, wanted) in enumerate(zip(row["branches"], row["labels"], strict=True), start=1):
+        given = row.get("values") or [[NO_VALUE] * len(branch) for branch in row["branches"]]
+        values = [NO_VALUE] * len(shared)
+        for number, (branch, wanted, worth) in enumerate(
+            zip(row["branches"], row["labels"], given, strict=True), start=1
+        ):
             ids += [last, *branch]
             labels += [IGNORED, *wanted]
+            values += [NO_VALUE, *worth]
             positions += range(len(shared), len(shared) + 1 + len(branch))
             segments += [number] * (1 + len(branch))
-        return ids, labels, positions, segments
+        return ids, labels, positions, segments, values

@@ -41,8 +41,9 @@ def install(model: Any, value_ids: tuple[int, int] | None = None) -> None:
     """Let `model(..., labels=..., scored=True)` return log-probabilities instead of logits.
 
     They come as a dict: `log_probs`, (batch, length - 1) float32, position i for label i + 1, 0 where that is ignored;
-    and with `value_ids` = (good, bad) also `values` alike, the difference of the two tokens' logits at every position.
-    Without `scored` the model is as before. It goes through the model's own call, as sharded training needs.
+    and with `value_ids` = (good, bad) also `values`, (batch, length) float32: the difference of the two tokens' logits
+    after every position. Without `scored` the model is as before. It goes through the model's own call, as sharded
+    training needs.
     """
     original = model.forward
     if getattr(model.config, "final_logit_softcapping", None) or getattr(model.config, "logit_scale", None):
@@ -51,7 +52,8 @@ def install(model: Any, value_ids: tuple[int, int] | None = None) -> None:
     def forward(self: Any, *args: Any, scored: bool = False, labels: Any = None, **kwargs: Any) -> Any:
         if not scored:
             return original(*args, **kwargs) if labels is None else original(*args, labels=labels, **kwargs)
-        hidden = self.base_model(*args, **{**kwargs, "use_cache": False}).last_hidden_state[:, :-1]
+        whole = self.base_model(*args, **{**kwargs, "use_cache": False}).last_hidden_state
+        hidden = whole[:, :-1]
         head = self.get_output_embeddings()
         weight = head.weight.full_tensor() if hasattr(head.weight, "full_tensor") else head.weight
         wanted = labels[:, 1:]
@@ -60,7 +62,8 @@ def install(model: Any, value_ids: tuple[int, int] | None = None) -> None:
         out = {"log_probs": hidden.new_zeros(wanted.shape, dtype=torch.float32).masked_scatter(chosen, found)}
         if value_ids is not None:
             direction = weight[value_ids[0]].float() - weight[value_ids[1]].float()
-            out["values"] = hidden.float() @ direction
+            with torch.autocast(whole.device.type, enabled=False):  # a value is a small difference of large numbers
+                out["values"] = whole.float() @ direction
         return out
 
     model.forward = MethodType(forward, model)

@@ -21,7 +21,7 @@ from data.errors import UserError
 from data.rows import Solution, read_rows
 from data.solutions import gold
 from reasoning.train import head
-from reasoning.train.branches import IGNORED, BranchCollator, solution_ids
+from reasoning.train.branches import IGNORED, NO_VALUE, BranchCollator, solution_ids
 from reasoning.train.job import (
     JobFields,
     Policy,
@@ -34,7 +34,7 @@ from reasoning.train.job import (
     train,
 )
 
-__all__ = ["SFTJob", "rows_of", "run"]
+__all__ = ["SFTJob", "StepSFTTrainer", "rows_of", "run", "solutions"]
 
 
 @dataclass
@@ -52,9 +52,9 @@ class SFTJob(JobFields, SFTConfig):  # type: ignore[misc]
 class StepSFTTrainer(SFTTrainer):  # type: ignore[misc]
     """TRL's trainer with `reasoning.train.head`: the mean negative log-likelihood of the policy's own tokens."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, value_ids: tuple[int, int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        head.install(self.accelerator.unwrap_model(self.model).get_base_model())
+        head.install(self.accelerator.unwrap_model(self.model).get_base_model(), value_ids)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -87,42 +87,50 @@ def solutions(job: Any, policy: Policy) -> list[Solution]:
 
 
 def rows_of(
-    rows: Sequence[Solution], policy: Policy, max_length: int | None, max_branches: int
+    rows: Sequence[Solution], policy: Policy, max_length: int | None, max_branches: int, *, values: bool = False
 ) -> tuple[list[dict[str, Any]], Counter[str]]:
     """Rows for `BranchCollator`, solutions of one question together, and how many were left out, by reason.
 
-    A row longer than `max_length` is left out whole: nothing is cut.
+    A row longer than `max_length` is left out whole: nothing is cut. Wrong solutions teach no words. With `values`
+    rows carry step labels, at the last token of each step, and wrong solutions that have some are kept for those.
     """
-    by_prompt: dict[tuple[int, ...], list[tuple[list[int], list[int]]]] = {}
+    by_prompt: dict[tuple[int, ...], list[tuple[list[int], list[int], list[float]]]] = {}
     left_out: Counter[str] = Counter()
     from data.records import Problem
 
     for row in rows:
-        if not row.correct:
+        given = row.values if values and row.values is not None else (None,) * len(row.steps)
+        if not row.correct and all(value is None for value in given):
             left_out["wrong answer"] += 1
             continue
         prompt = row.prompt_ids or policy.profile.prompt(policy.task, Problem(row.id, row.question), policy.tokenizer)
         steps, own = solution_ids(row, policy.tokenizer, policy.eos)
         ids = [i for step in steps for i in step]
         labels = [
-            i if mine else IGNORED
+            i if mine and row.correct else IGNORED
             for step, mask in zip(steps, own, strict=True)
             for i, mine in zip(step, mask, strict=True)
+        ]
+        worth = [
+            x
+            for step, value in zip(steps, given, strict=True)
+            for x in [*[NO_VALUE] * (len(step) - 1), NO_VALUE if value is None else float(value)][: len(step)]
         ]
         if max_length is not None and len(prompt) + len(ids) > max_length:
             left_out["longer than max_length"] += 1
             continue
-        by_prompt.setdefault(tuple(prompt), []).append((ids, labels))
+        by_prompt.setdefault(tuple(prompt), []).append((ids, labels, worth))
     found = []
     for prompt, branches in by_prompt.items():
         for start in range(0, len(branches), max_branches):
             part = branches[start : start + max_branches]
-            length = len(prompt) + sum(len(ids) + 1 for ids, _ in part)
+            length = len(prompt) + sum(len(ids) + 1 for ids, *_ in part)
             found.append(
                 {
                     "prompt_ids": list(prompt),
-                    "branches": [b for b, _ in part],
-                    "labels": [x for _, x in part],
+                    "branches": [ids for ids, *_ in part],
+                    "labels": [labels for _, labels, _ in part],
+                    **({"values": [worth for *_, worth in part]} if values else {}),
                     "length": length,
                 }
             )
