@@ -163,8 +163,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 class RowFile:
     """A file of rows that is written a group at a time, and knows which groups (such as questions) it holds.
 
-    A group's rows are one write, followed by fsync: after a kill a group is there or not. An unfinished last line is
-    cut off when the file is opened again.
+    A group's rows are one write, followed by fsync. What a kill left of an unfinished group is cut off when the file is
+    opened again: a group is there or not.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -178,21 +178,39 @@ class RowFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():
-                with path.open("r+b") as file:
-                    file.truncate(_whole_size(file))
+                self._go_on(plain)
             self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from None
         if self._file.tell() == 0:
             self._write([{"settings": plain}])
-            return
-        rows = read_jsonl(path)
-        begun = next(rows).get("settings")
-        if begun != plain:
-            differing = sorted(k for k in {*(begun or {}), *plain} if (begun or {}).get(k) != plain.get(k))
-            self._file.close()
-            raise DataError(f"{path} was begun with other settings ({', '.join(differing)}): name another file")
-        self.done.update(row["group"] for row in rows if "group" in row)
+
+    def _go_on(self, settings: Mapping[str, Any]) -> None:
+        """Take in which groups the file holds, and cut off what follows the last line that closes one.
+
+        What follows are rows of a group that a killed writer left unfinished; it will be written again, whole.
+        """
+        with self.path.open("r+b") as file:
+            end = at = 0
+            for line in file:
+                at += len(line)
+                row = _whole_row(line)
+                if end == 0:
+                    if row is None and b'{"settings"'.startswith(line[:11]):
+                        break  # killed while it wrote its first line
+                    if row is None or "settings" not in row:
+                        raise DataError(f"{self.path} is not a file that this program wrote: name another file")
+                    begun = row["settings"]
+                    differing = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
+                    if differing:
+                        raise DataError(
+                            f"{self.path} was begun with other settings ({', '.join(differing)}): name another file"
+                        )
+                    end = at
+                elif row is not None and "group" in row:
+                    self.done.add(row["group"])
+                    end = at
+            file.truncate(end)
 
     def add(self, group: str, rows: Iterable[Mapping[str, Any]], **note: Any) -> None:
         """Write a group: its rows, then a line that closes it (with `note`), all at once."""
@@ -216,6 +234,15 @@ class RowFile:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise DataError(f"cannot write {self.path}: {error.strerror or error}; what it held is kept") from None
+
+
+def _whole_row(line: bytes) -> dict[str, Any] | None:
+    """The object of a line that was written to its end, else None."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _whole_size(file: Any) -> int:
