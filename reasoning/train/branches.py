@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ NO_VALUE = -1.0  # the value of a token that has none; values lie in [0, 1]
 
 
 def solution_ids(row: Solution, tokenizer: Tokenizer, eos: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Token ids and own-token masks of each step: the row's where it has them, else encoded step by step.
+    """Token ids and own-token masks of each step: the row's where it has them, else encoded.
 
     The last step of a row without ids is followed by the end-of-sequence token `eos`. Raises DataError where the
     tokenizer merges across a border: the policy would never meet such ids.
@@ -32,12 +33,18 @@ def solution_ids(row: Solution, tokenizer: Tokenizer, eos: int) -> tuple[list[li
     if row.step_ids is not None:
         own = row.own or tuple((1,) * len(ids) for ids in row.step_ids)
         return [list(ids) for ids in row.step_ids], [list(mask) for mask in own]
-    steps = [tokenizer.encode(step) for step in row.steps]
-    joined = [i for ids in steps for i in ids]
-    if joined != tokenizer.encode("".join(row.steps)):
-        raise DataError(
-            f"the tokenizer merges across a step border of {row.id}; end every step with a newline, or give step_ids"
-        )
+    # Steps are cut from the whole: encoded alone, one would get the space that SentencePiece puts before a text.
+    steps, before = [], list[int]()
+    whole = tokenizer.encode("".join(row.steps))
+    for text in accumulate(row.steps):
+        ids = tokenizer.encode(text)
+        steps.append(ids[len(before) :])
+        if ids[: len(before)] != before or ids != whole[: len(ids)] or not steps[-1]:
+            raise DataError(
+                f"the tokenizer merges across a step border of {row.id}; "
+                "end every step with a newline, or give step_ids"
+            )
+        before = ids
     steps[-1] = [*steps[-1], eos]
     return steps, [[1] * len(ids) for ids in steps]
 

@@ -17,6 +17,8 @@ from reasoning.train.branches import IGNORED
 
 __all__ = ["install", "token_logprobs"]
 
+# What architectures call a change of the logits after the head.
+_SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
 TILE = 1024  # positions at once: 1024 x 150,000 logits in float32 are 600 MB
 
 
@@ -46,7 +48,7 @@ def install(model: Any, value_ids: tuple[int, int] | None = None) -> None:
     training needs.
     """
     original = model.forward
-    if getattr(model.config, "final_logit_softcapping", None) or getattr(model.config, "logit_scale", None):
+    if any(getattr(model.config, name, None) not in (None, 1, 1.0) for name in _SCALES):
         raise ValueError(f"{model.config.model_type} scales or caps its logits, which this head does not")
 
     def forward(self: Any, *args: Any, scored: bool = False, labels: Any = None, **kwargs: Any) -> Any:
@@ -64,6 +66,8 @@ def install(model: Any, value_ids: tuple[int, int] | None = None) -> None:
             direction = weight[value_ids[0]].float() - weight[value_ids[1]].float()
             with torch.autocast(whole.device.type, enabled=False):  # a value is a small difference of large numbers
                 out["values"] = whole.float() @ direction
+                if head.bias is not None:
+                    out["values"] = out["values"] + (head.bias[value_ids[0]] - head.bias[value_ids[1]]).float()
         return out
 
     model.forward = MethodType(forward, model)

@@ -5,7 +5,9 @@ A job's settings are one dataclass: a flat YAML file (`--config`) with command-l
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import difflib
 import hashlib
 import json
 import logging
@@ -13,14 +15,23 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+)
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import TrlParser
 
 from data.errors import UserError, one_line
@@ -30,10 +41,11 @@ from reasoning.engine.tokenizer import HFTokenizer
 from reasoning.profiles import Profile, get_profile
 from reasoning.tasks import Task, get_task
 
-__all__ = ["JobFields", "Policy", "load_policy", "parse", "prepare_output", "save_adapter", "train"]
+__all__ = ["ExactOrder", "JobFields", "Policy", "load_policy", "parse", "prepare_output", "save_adapter", "train"]
 
 CARD = "stepsolver.json"
 JOB = "job.json"
+METRICS = "metrics.jsonl"
 # What may differ between a job and its continuation: how it is watched, not what it computes.
 _FREE = (
     "logging",
@@ -47,7 +59,7 @@ _FREE = (
     "overwrite",
 )
 
-J = TypeVar("J", bound="JobFields")
+J = TypeVar("J")
 
 
 @dataclass
@@ -73,13 +85,10 @@ class JobFields:
 
 def parse(record: type[J], argv: Sequence[str] | None, doc: str) -> J:
     """The job that `--config FILE.yaml` and command-line options describe. Raises UserError for what does not fit."""
-    parser = TrlParser(record, description=doc.splitlines()[0], allow_abbrev=False)
-
-    def refuse(message: str) -> Any:
-        raise UserError(f"{message} (see --help)")
-
-    parser.error = refuse
+    parser = _Parser(record, description=doc.splitlines()[0], allow_abbrev=False)
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[-1] == "--config":
+        raise UserError("--config needs a file")
     try:
         (job,) = parser.parse_args_and_config(arguments)
     except (ValueError, TypeError, OSError) as error:
@@ -89,6 +98,34 @@ def parse(record: type[J], argv: Sequence[str] | None, doc: str) -> J:
             raise UserError(f"--config is not YAML: {' '.join(str(error).split())[:200]}") from None
         raise
     return job  # type: ignore[no-any-return]
+
+
+class _Parser(TrlParser):  # type: ignore[misc]
+    """TRL's parser, with mistakes in one line, and with YAML values held to what the command line would take."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise UserError(f"{message} (see --help)")
+
+    def set_defaults_with_config(self, **config: Any) -> list[str]:
+        """Use a YAML file's values as defaults. argparse checks none that is not text, so it is done here."""
+        known = {action.dest: action for action in reversed(self._actions)}
+        for name, value in config.items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                raise UserError(f"--config: no setting '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            action, many = known[name], isinstance(value, list)
+            if value is None or isinstance(value, dict):
+                continue  # TRL's own fields say what they make of a mapping
+            if many != (action.nargs in ("+", "*")):
+                wanted = "one value, not a list" if many else f"a list: [{value}]"
+                raise UserError(f"--config: {name} takes {wanted}")
+            for part in value if many else [value]:
+                try:
+                    self._get_value(action, str(part))
+                except argparse.ArgumentError as error:
+                    raise UserError(f"--config: {name}: {error.message}") from None
+        return super().set_defaults_with_config(**config)  # type: ignore[no-any-return]
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------
@@ -150,7 +187,10 @@ def load_policy(job: JobFields) -> Policy:
             task_type="CAUSAL_LM",
         )
         torch.manual_seed(getattr(job, "seed", 0))
-        model = get_peft_model(model, config)
+        try:
+            model = get_peft_model(model, config)
+        except ValueError as error:
+            raise UserError(f"--lora_target_modules {targets}: {one_line(error)}") from None
     # LoRA matrices stay in float32: steps of 1e-4 vanish in bfloat16.
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -166,15 +206,23 @@ def prepare_output(job: Any) -> str | None:
 
     Raises UserError where the folder holds something else that would be written over.
     """
+    with job.main_process_first(local=False):
+        return _prepare_output(job, writes=job.process_index == 0)
+
+
+def _prepare_output(job: Any, *, writes: bool) -> str | None:
     folder = Path(job.output_dir)
-    if job.overwrite and folder.exists() and int(os.environ.get("RANK", "0")) == 0:
-        shutil.rmtree(folder)
+    if job.overwrite and folder.exists() and writes:
+        with _on_disk(folder):
+            shutil.rmtree(folder)
     # Through JSON and back, so that tuples are lists on both sides.
     settings = json.loads(json.dumps(_settings(job), sort_keys=True, default=str))
     if (folder / "adapter_model.safetensors").exists():
         raise UserError(f"{folder} holds a finished adapter: name another --output_dir, or pass --overwrite true")
     record = folder / JOB
-    if record.exists():
+    checkpoints = [p for p in folder.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    # Without a checkpoint there is nothing to lose: a job whose settings were mistaken is corrected in place.
+    if checkpoints and record.exists():
         begun = json.loads(record.read_text())
         differing = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
         if differing:
@@ -182,12 +230,12 @@ def prepare_output(job: Any) -> str | None:
                 f"{folder} holds a job with other settings ({', '.join(differing[:4])}): "
                 "name another --output_dir, or pass --overwrite true"
             )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(settings, indent=1))
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from None
-    checkpoints = [p for p in folder.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    if writes:
+        with _on_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            record.write_text(json.dumps(settings, indent=1))
+            if not checkpoints:
+                (folder / METRICS).unlink(missing_ok=True)
     newest = max(checkpoints, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
     return str(newest) if newest else None
 
@@ -264,15 +312,42 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         left = seconds / done * (state.max_steps - state.global_step) if done else 0.0
         numbers = {k: v for k, v in logs.items() if isinstance(v, int | float)}
         row = {"step": state.global_step, "seconds": round(seconds, 1), **numbers}
-        with (Path(args.output_dir) / "metrics.jsonl").open("a") as file:
+        with (Path(args.output_dir) / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
         shown = " ".join(f"{k} {v:.4g}" for k, v in numbers.items() if k not in ("epoch", "total_flos"))
         print(f"step {state.global_step}/{state.max_steps} {shown} ({duration(left)} left)", flush=True)
 
 
+class _Grouped(LengthGroupedSampler):  # type: ignore[misc]
+    """Indices of rows of about the same length, in an order of its own for every epoch."""
+
+    def __init__(self, trainer: Any, like: LengthGroupedSampler) -> None:
+        super().__init__(like.batch_size, lengths=like.lengths)
+        self.trainer = trainer
+
+    def __iter__(self) -> Iterator[int]:
+        # The trainer's epoch, as a sampler inside the wrappers of a job that goes on is not always told.
+        epoch = int(self.trainer.state.epoch or 0)
+        self.generator = torch.Generator().manual_seed(self.trainer.args.seed * 1000 + epoch)
+        return iter(super().__iter__())
+
+
+class ExactOrder:
+    """For trainers: grouped by length, the order of rows follows from seed and epoch alone.
+
+    transformers draws it from the global random state, which a job that goes on in its second epoch does not have.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        found = super()._get_train_sampler(train_dataset)  # type: ignore[misc]
+        return _Grouped(self, found) if isinstance(found, LengthGroupedSampler) else found
+
+
 def train(trainer: Any, checkpoint: str | None) -> float:
     """Run a trainer to its end, from `checkpoint` where one is given; seconds it took."""
     logging.getLogger("transformers.trainer").setLevel(logging.WARNING)
+    for other in (PrinterCallback, ProgressCallback):  # they print what `Progress` prints
+        trainer.remove_callback(other)
     if checkpoint:
         print(f"going on from {checkpoint}", flush=True)
     begun = time.monotonic()

@@ -23,6 +23,7 @@ from data.solutions import gold
 from reasoning.train import head
 from reasoning.train.branches import IGNORED, NO_VALUE, BranchCollator, solution_ids
 from reasoning.train.job import (
+    ExactOrder,
     JobFields,
     Policy,
     Progress,
@@ -49,7 +50,7 @@ class SFTJob(JobFields, SFTConfig):  # type: ignore[misc]
     gradient_checkpointing: bool = field(default=False, metadata={"help": "less memory, a third more time"})
 
 
-class StepSFTTrainer(SFTTrainer):  # type: ignore[misc]
+class StepSFTTrainer(ExactOrder, SFTTrainer):  # type: ignore[misc]
     """TRL's trainer with `reasoning.train.head`: the mean negative log-likelihood of the policy's own tokens."""
 
     def __init__(self, *args: Any, value_ids: tuple[int, int] | None = None, **kwargs: Any) -> None:
