@@ -86,9 +86,9 @@ def hard(outcomes: Sequence[bool]) -> float:
     return float(any(outcomes))
 
 
-def first_error(values: Sequence[float | None]) -> int | None:
-    """The first step from which no right answer was reached: the first value that is 0. None where there is none."""
-    return next((k for k, value in enumerate(values) if value == 0.0), None)
+def first_error(values: Sequence[float | None], at_most: float = 0.0) -> int | None:
+    """The first step whose value is `at_most`: 0 means that no right answer was reached. None where there is none."""
+    return next((k for k, value in enumerate(values) if value is not None and value <= at_most), None)
 
 
 class Bisection:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data.errors import UserError
+from data.errors import DataError, UserError
 from data.records import Problem
 from data.rows import RowFile, Solution, read_rows
 from reasoning.cli import duration
@@ -36,9 +36,13 @@ __all__ = [
     "add_policy_options",
     "build",
     "describe_policy",
+    "file_digest",
+    "grouped",
+    "not_negative",
     "notes",
     "own_mask",
     "positive",
+    "solutions_of",
     "training_task",
 ]
 
@@ -94,16 +98,21 @@ def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
     An adapter is told by its content too, so that a file is never continued with another one of the same name.
     """
     weights = Path(args.adapter or "none") / "adapter_model.safetensors"
-    digest = None
-    if weights.is_file():
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     names = ("adapter", "profile", "temperature", "top_p", "max_answer_tokens", "seed")
     return {
         "policy": args.policy or "embedded",
         **{name: getattr(args, name) for name in names},
-        "adapter_sha256": digest,
+        "adapter_sha256": file_digest(weights) if weights.is_file() else None,
     }
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 16 hex digits. Raises DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def training_task(name: str, split: str | None = None, ids: Sequence[str] = ()) -> Task:
@@ -137,11 +146,15 @@ class Sampled:
 
 @dataclass
 class Sampler:
-    """A policy, at most `concurrency` samples in flight, and a judge. `usage` is what it all cost so far."""
+    """A policy, at most `concurrency` samples in flight, and a judge. `usage` is what it all cost so far.
+
+    `salt` is the seed and the stage of the work: a later stage that asks again from the same prefix must not get the
+    samples that an earlier one has seen.
+    """
 
     policy: Policy
     grader: Grader
-    seed: int = 0
+    salt: str = ""
     concurrency: int = 64
     usage: Usage = field(default_factory=Usage)
 
@@ -150,7 +163,7 @@ class Sampler:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, args: argparse.Namespace, task: Task) -> AsyncIterator[Sampler]:
+    async def open(cls, args: argparse.Namespace, task: Task, stage: str) -> AsyncIterator[Sampler]:
         """The sampler of a command. Raises UserError or EngineError where the policy does not start."""
         if args.temperature < 0 or not 0 < args.top_p <= 1:
             raise UserError("--temperature must not be negative and --top-p must lie in (0, 1]")
@@ -169,7 +182,7 @@ class Sampler:
             policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
             took = duration(time.perf_counter() - begun)
             print(f"{engine.name} on {engine.device}, profile {profile.name}, ready after {took}", file=sys.stderr)
-            yield cls(policy, grader, args.seed, args.concurrency)
+            yield cls(policy, grader, f"{args.seed}\0{stage}", args.concurrency)
         finally:
             await grader.close()
             await engine.close()
@@ -177,9 +190,9 @@ class Sampler:
     async def sample(self, problem: Problem, prefix: Sequence[int], before: str, index: int) -> Sampled:
         """Sample number `index` of what follows `prefix` (all ids so far; `before` is the solution's text so far).
 
-        Its seed is a hash of the run's seed, question, prefix and number: neither order nor concurrency changes it.
+        Its seed is a hash of salt, question, prefix and number: neither order nor concurrency changes it.
         """
-        digest = hashlib.blake2b(f"{self.seed}\0{problem.id}\0{index}\0{tuple(prefix)}".encode(), digest_size=4)
+        digest = hashlib.blake2b(f"{self.salt}\0{problem.id}\0{index}\0{tuple(prefix)}".encode(), digest_size=4)
         seed = int.from_bytes(digest.digest(), "big") >> 1
         async with self._slots:
             outcome = await self.policy.sample(prefix, before, "answer", seed, self.policy.most_tokens("answer"))
@@ -265,6 +278,14 @@ def solutions_of(path: Path) -> list[Solution]:
     found = [Solution.of(row) for row in read_rows(path) if "steps" in row]
     if not found:
         raise UserError(f"{path} holds no solutions")
+    return found
+
+
+def grouped(rows: Sequence[Solution]) -> dict[str, list[Solution]]:
+    """The solutions of each question, in their order."""
+    found: dict[str, list[Solution]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(row)
     return found
 
 

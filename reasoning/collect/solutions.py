@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         with RowFile(args.out, settings) as file:
             if jobs.keys() <= file.done:
                 return 0.0
-            async with Sampler.open(args, task) as sampler:
+            async with Sampler.open(args, task, "solutions") as sampler:
 
                 async def one(problem: Problem) -> Built:
                     prompt = sampler.policy.prompt(problem)

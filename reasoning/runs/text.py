@@ -22,7 +22,7 @@ from search.driver import ReplayError, Tell, replay
 from search.tree import ROOT, Node, Tree
 from search.types import Finish, State
 
-__all__ = ["WIDTH", "clip", "diff_page", "percent", "problem_page", "run_page", "table"]
+__all__ = ["WIDTH", "clean", "clip", "diff_page", "percent", "problem_page", "rebuild", "run_page", "table"]
 
 WIDTH = 100
 _MOST_INDENT = 40  # columns; deeper nodes are told by the depth in front of their text
@@ -132,7 +132,7 @@ def problem_page(view: RunView, result: ProblemResult, *, full: bool = False) ->
     parts = [table(head), clean(result.question).strip()]
     tells = view.tells(result.problem)
     if tells:
-        tree = _rebuild(view, result, tells)
+        tree = rebuild(view, result, tells)
         parts.append(_tree_text(tree, result.answer, full=full))
         if tree.failures:
             parts.append("\n".join(f"{n} failed: {clip(why, WIDTH - 20)}" for why, n in tree.failures.items()))
@@ -146,7 +146,7 @@ def problem_page(view: RunView, result: ProblemResult, *, full: bool = False) ->
     return "\n\n".join(parts)
 
 
-def _rebuild(view: RunView, result: ProblemResult, tells: Sequence[Mapping[str, Any]]) -> Tree:
+def rebuild(view: RunView, result: ProblemResult, tells: Sequence[Mapping[str, Any]]) -> Tree:
     """The search tree, folded from its log by the method the run used."""
     try:
         method = load_method(view.config["method"], view.config.get("params", {}))

@@ -1,0 +1,360 @@
+"""Step preferences: pairs of steps that continue the same prefix, one better than the other.
+
+Both sides carry the ids the policy wrote and share exactly `prompt_ids`. A step ends with the end-of-sequence token
+only where the policy ended its solution with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.labels import Sample, first_error, prefix_trie
+from data.preferences import Pair, advantage_pairs, cpl_pairs, mcts_dpo_pair, same_step
+from data.records import Problem
+from data.rows import Preference, RowFile, Side, Solution
+from reasoning.cli import duration
+from reasoning.collect.sampler import (
+    Built,
+    Sampler,
+    add_policy_options,
+    build,
+    describe_policy,
+    file_digest,
+    grouped,
+    notes,
+    own_mask,
+    positive,
+    solutions_of,
+    training_task,
+)
+from reasoning.collect.trees import Grown, grow, open_trees
+from reasoning.grading import Grader
+
+__all__ = ["Siblings", "add_options", "correct", "of_solutions", "of_tree", "pairs", "run"]
+
+HOW = ("step-dpo", "siblings-mcts-dpo", "siblings-cpl", "advantage")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `preferences`."""
+    add = parser.add_argument
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--from", dest="file", type=Path, metavar="FILE.jsonl", help="sampled or labelled solutions")
+    source.add_argument("--run", metavar="NAME", help="a stored run of mcts (for the sibling rules and advantage)")
+    add("--out", type=Path, required=True, metavar="FILE.jsonl", help="goes on where an earlier call ended")
+    add(
+        "--how",
+        choices=HOW,
+        required=True,
+        help="step-dpo: the first wrong step against a sampled correction; siblings-mcts-dpo: best against worst "
+        "sibling by visits and value; siblings-cpl: all siblings with Q_w > 0 > Q_l; advantage: siblings above and "
+        "below their parent's value",
+    )
+    add("--per-question", type=positive, metavar="N", help="pairs of a question at most, the widest apart first")
+    add("--min-visits", type=positive, default=2, metavar="N", help="for siblings: visits of a side (default: 2)")
+    add("--tries", type=positive, default=8, metavar="N", help="for step-dpo: corrections sampled at most (default: 8)")
+    add(
+        "--wrong-at",
+        type=float,
+        default=0.0,
+        metavar="V",
+        help="for step-dpo: the first step of value V or less is wrong (default: 0; more for a reward's values)",
+    )
+    add("--task", default="gsm8k", help="the task that judges answers (default: gsm8k)")
+    add_policy_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    if args.run and args.how == "step-dpo":
+        raise UserError("step-dpo corrects labelled solutions: give them with --from")
+    seconds = asyncio.run(_from_run(args) if args.run else _from_file(args))
+    total = notes(args.out)
+    more = "".join(f", {total[k]} {k}" for k in ("wrong", "uncorrected", "sampled") if total[k])
+    print(f"{total['kept']} pairs of {total['groups']} questions in {args.out}{more}; {duration(seconds)}")
+    return 0
+
+
+async def _from_run(args: argparse.Namespace) -> float:
+    view, task = open_trees(args.run)
+    settings = {"rows": "preferences", "how": args.how, "run": view.name, "created": view.created, **_limits(args)}
+    with RowFile(args.out, settings) as file:
+        async with Grader(task) as grader:
+            for result in view.results:
+                if result.problem not in file.done and result.failed is None:
+                    grown = await grow(view, result.problem, grader)
+                    rows = pairs(args.how, of_tree(grown), args.min_visits, {"run": view.name})
+                    built = _built(rows, args.per_question)
+                    file.add(result.problem, built.rows, kept=len(built.rows))
+    return 0.0
+
+
+async def _from_file(args: argparse.Namespace) -> float:
+    rows = solutions_of(args.file)
+    task = training_task(args.task, None, [row.id for row in rows])
+    if any(row.step_ids is None or row.own is None or row.values is None for row in rows):
+        raise UserError(f"{args.file} has rows without token ids or values: take what `solutions` or `labels` wrote")
+    by_question = grouped(rows)
+    settings = {"rows": "preferences", "how": args.how, "source": file_digest(args.file), **_limits(args)}
+    if args.how != "step-dpo":
+        with RowFile(args.out, settings) as file:
+            for key, group in by_question.items():
+                if key not in file.done:
+                    found = pairs(args.how, of_solutions(group), args.min_visits, _policy_of(group[0].provenance))
+                    built = _built(found, args.per_question)
+                    file.add(key, built.rows, kept=len(built.rows))
+        return 0.0
+    settings |= {"task": args.task, "tries": args.tries, "wrong_at": args.wrong_at, **describe_policy(args)}
+    with RowFile(args.out, settings) as file:
+        if by_question.keys() <= file.done:
+            return 0.0
+        async with Sampler.open(args, task, "step-dpo") as sampler:
+
+            async def one(group: list[Solution]) -> Built:
+                wrong = [row for row in group if not row.correct]
+                told = _policy_of(settings)
+                corrected = await asyncio.gather(
+                    *(correct(row, group, sampler, args.tries, args.wrong_at, told) for row in wrong)
+                )
+                found = [pair for pair, _ in corrected if pair is not None]
+                counts = {
+                    "wrong": len(wrong),
+                    "uncorrected": len(wrong) - len(found),
+                    "sampled": sum(asked for _, asked in corrected),
+                }
+                return _built(found, args.per_question, counts)
+
+            return await build(sampler, file, by_question, one, lambda c: f"{c['wrong'] - c['uncorrected']} pairs")
+
+
+def _limits(args: argparse.Namespace) -> dict[str, Any]:
+    return {"per_question": args.per_question, "min_visits": args.min_visits}
+
+
+def _policy_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("policy", "adapter", "adapter_sha256", "temperature", "top_p", "seed")
+    return {k: settings[k] for k in names if k in settings}
+
+
+def _built(found: Sequence[Preference], most: int | None, counts: Mapping[str, int] | None = None) -> Built:
+    """The rows of a group: equal pairs once, the widest apart first where there are too many."""
+    unlike = {(p.prompt_ids, p.chosen.ids, p.rejected.ids): p for p in reversed(found)}
+    rows = list(reversed(unlike.values()))
+    if most is not None:
+        rows = sorted(rows, key=lambda p: p.rejected.value - p.chosen.value)[:most]
+    return Built([row.to_json() for row in rows], counts or {})
+
+
+# ---- siblings --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """The steps that continue one prefix, and the prefix's own value, None where it is unknown.
+
+    `on_best_path` says that every step of the prefix was the best of its siblings by (visits, value).
+    """
+
+    problem: Problem
+    prompt_ids: tuple[int, ...]
+    prefix: tuple[str, ...]
+    sides: tuple[Side, ...]
+    value: float | None
+    on_best_path: bool
+
+
+def pairs(how: str, places: Sequence[Siblings], min_visits: int, provenance: Mapping[str, Any]) -> list[Preference]:
+    """The pairs that a rule finds among siblings of at least `min_visits` visits."""
+    found = []
+    for place in places:
+        sides = [side for side in place.sides if side.visits >= min_visits]
+        rule: list[Pair] = []
+        if how == "siblings-cpl":
+            rule = cpl_pairs(sides)
+        elif how == "advantage":
+            rule = [] if place.value is None else advantage_pairs(sides, place.value)
+        elif place.on_best_path and (best := mcts_dpo_pair(sides)) is not None:
+            rule = [best]
+        found += [_preference(place.problem, place.prompt_ids, place.prefix, pair, how, provenance) for pair in rule]
+    return found
+
+
+def _preference(
+    problem: Problem,
+    prompt_ids: tuple[int, ...],
+    prefix: tuple[str, ...],
+    pair: Pair,
+    rule: str,
+    provenance: Mapping[str, Any],
+) -> Preference:
+    return Preference(
+        problem.id,
+        problem.question,
+        problem.answer or "",
+        prefix,
+        prompt_ids,
+        pair.chosen,
+        pair.rejected,
+        rule,
+        pair.margin,
+        pair.smoothing,
+        pair.weight,
+        provenance,
+    )
+
+
+def _rank(side: Side) -> tuple[int, float]:
+    return side.visits, side.value
+
+
+def of_solutions(rows: Sequence[Solution]) -> list[Siblings]:
+    """Every branching of the solutions of one question, as a trie of their steps' ids.
+
+    A side's value is its step's label. Its visits are the samples that pass through it, or, in a labelled file, the
+    rollouts its label rests on.
+    """
+    # A row stands for as many samples as gave it.
+    numbers = [n for n, row in enumerate(rows) for _ in range(row.provenance.get("times", 1))]
+    nodes, paths = prefix_trie([Sample(rows[n].step_ids or (), rows[n].correct) for n in numbers])
+    where = {node: (rows[n], k) for n, path in zip(numbers, paths, strict=True) for k, node in enumerate(path)}
+    problem = Problem(rows[0].id, rows[0].question, rows[0].answer)
+
+    def side(node: int) -> Side | None:
+        row, k = where[node]
+        assert row.values is not None
+        assert row.own is not None
+        value = row.values[k]
+        if value is None:
+            return None
+        visits = _visits(row, k) if "labels" in row.provenance else nodes[node].visits
+        return Side(row.steps[k], nodes[node].ids, row.own[k], value, visits, "".join(row.steps[k + 1 :]))
+
+    sides = {node: side(node) for node in where}
+    best: dict[int, bool] = {0: True}
+    found = []
+    for number, node in enumerate(nodes):
+        children = {child: s for child in node.children if (s := sides[child]) is not None}
+        ranked = max(children, key=lambda child: _rank(children[child]), default=None)
+        best.update({child: best[number] and child == ranked for child in node.children})
+        if len(children) > 1:
+            row, k = where[number] if number else (rows[0], -1)
+            prefix_ids = tuple(i for ids in (row.step_ids or ())[: k + 1] for i in ids)
+            here = sides[number] if number else None
+            value = node.value if number == 0 else None if here is None else here.value
+            found.append(
+                Siblings(
+                    problem,
+                    (row.prompt_ids or ()) + prefix_ids,
+                    row.steps[: k + 1],
+                    tuple(children.values()),
+                    value,
+                    best[number],
+                )
+            )
+    return found
+
+
+def of_tree(grown: Grown) -> list[Siblings]:
+    """Every branching of a stored tree."""
+    tree = grown.tree
+    best = {0}
+    found = []
+    for node in tree.nodes:
+        children = grown.siblings(node)
+        sides = []
+        for child in children:
+            value = grown.value(child)
+            assert child.step is not None
+            assert value is not None
+            step = child.step
+            sides.append(Side(step.text, step.ids, own_mask(step), value, child.visits, grown.below(child)))
+        if children and node.id in best:
+            best.add(max(zip(children, sides, strict=True), key=lambda both: _rank(both[1]))[0].id)
+        if len(children) > 1:
+            prefix = tuple(n.step.text for n in tree.path(node.id) if n.step is not None)
+            found.append(
+                Siblings(grown.problem, tree.ids(node.id), prefix, tuple(sides), grown.value(node), node.id in best)
+            )
+    return found
+
+
+# ---- Step-DPO --------------------------------------------------------------------------------------------------------
+
+
+async def correct(
+    row: Solution,
+    others: Sequence[Solution],
+    sampler: Sampler,
+    tries: int,
+    wrong_at: float,
+    provenance: Mapping[str, Any],
+) -> tuple[Preference | None, int]:
+    """The first wrong step of a wrong solution against a step that leads on to the right answer, and samples asked.
+
+    Step-DPO (arXiv 2406.18629): the correction comes from the same policy and prefix. Right solutions among `others`
+    that share the prefix serve first; else up to `tries` samples, until one is right. A right solution with the very
+    step that was thought wrong proves that it was not: the search goes on at the next step. None where no step is
+    labelled wrong, or no correction was found.
+    """
+    assert row.step_ids is not None
+    assert row.own is not None
+    assert row.prompt_ids is not None
+    assert row.values is not None
+    problem = Problem(row.id, row.question, row.answer)
+    wrong = first_error(row.values, at_most=wrong_at)
+    asked = 0
+    if wrong is None:
+        return None, asked
+    for step in range(wrong, len(row.steps)):
+        prefix = row.prompt_ids + tuple(i for ids in row.step_ids[:step] for i in ids)
+        before = "".join(row.steps[:step])
+        found = [side for other in others if (side := _going_on(other, row.step_ids[:step])) is not None]
+        tried = 0
+        while not found and tried < tries:
+            sample = await sampler.sample(problem, prefix, before, tried)
+            tried += 1
+            if sample.right:
+                first, rest = sample.steps[0], "".join(s.text for s in sample.steps[1:])
+                found = [Side(first.text, first.ids, own_mask(first), 1.0, 1, rest)]
+        asked += tried
+        if not found:
+            return None, asked
+        if any(same_step(side.text, row.steps[step]) for side in found):
+            continue
+        rejected = Side(
+            row.steps[step],
+            row.step_ids[step],
+            row.own[step],
+            row.values[step] or 0.0,
+            _visits(row, step),
+            "".join(row.steps[step + 1 :]),
+        )
+        told = {**provenance, "step": step, "tried": tried}
+        return _preference(problem, prefix, row.steps[:step], Pair(found[0], rejected), "step-dpo", told), asked
+    return None, asked
+
+
+def _going_on(other: Solution, prefix: tuple[tuple[int, ...], ...]) -> Side | None:
+    """The step after `prefix` of a right solution that begins with it."""
+    step = len(prefix)
+    if not other.correct or other.step_ids is None or other.own is None or other.values is None:
+        return None
+    if other.step_ids[:step] != prefix or len(other.steps) == step:
+        return None
+    rest = "".join(other.steps[step + 1 :])
+    value = other.values[step] or 1.0  # where all rollouts failed there is still this solution
+    return Side(other.steps[step], other.step_ids[step], other.own[step], value, _visits(other, step), rest)
+
+
+def _visits(row: Solution, step: int) -> int:
+    """What a step's value rests on: the rollouts of its label, or the samples that gave this solution."""
+    counts = row.provenance.get("labels", {}).get("counts")
+    if counts is not None and counts[step] is not None:
+        return int(counts[step][1])
+    return int(row.provenance.get("times", 1))
