@@ -6,27 +6,43 @@ cut into steps at token borders only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from data.records import Problem
-from reasoning.engine.base import Completion, Engine, Sampling
+from reasoning.cards import card_of
+from reasoning.engine.base import Completion, Engine, Sampling, single_token
 from reasoning.profiles import Profile
 from reasoning.tasks.base import Task
 from reasoning.tools.calculator import Annotation, check
 from search.types import Expanded, Finish, Segment, Step, Usage
 
-__all__ = ["Policy"]
+__all__ = ["Policy", "value_ids"]
 
 MAX_CORRECTIONS = 16  # calculator corrections within one request; a model that needs more is going in circles
+
+
+def value_ids(engine: Engine, adapter: str | None) -> tuple[int, int] | None:
+    """The tokens "good" and "bad" of a policy with this `--adapter`, None where it gives no value as it writes.
+
+    That takes a card that says `border` and an engine that can watch tokens. Raises UserError where the card is
+    malformed or names tokens that are none.
+    """
+    card = card_of(adapter)
+    if card is None or card.value is None or card.value.position != "border" or not engine.capabilities.watch:
+        return None
+    return single_token(engine, card.value.good), single_token(engine, card.value.bad)
 
 
 @dataclass
 class Policy:
     """Samples steps of `task` from `engine` in the manner of `profile`.
 
-    `temperature` 0 is greedy.
+    `temperature` 0 is greedy. `value_ids` are the tokens "good" and "bad" of a policy that is trained to give its own
+    value while it writes: every whole step then carries σ(z_good − z_bad), read from the logits that sampled its last
+    token, at no cost. The engine must be able to watch tokens.
     """
 
     engine: Engine
@@ -34,6 +50,7 @@ class Policy:
     profile: Profile
     temperature: float = 0.7
     top_p: float = 1.0
+    value_ids: tuple[int, int] | None = None
     _texts: dict[int, str] = field(default_factory=dict, repr=False)
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
@@ -56,19 +73,22 @@ class Policy:
         steps: list[Step] = []
         kept: list[Segment] = []  # of the step under way: its tokens up to and with the last correction
         usage = Usage()
+        watch = self.value_ids or ()
         for corrections in range(MAX_CORRECTIONS + 1):
             left = max_tokens - usage.completion
             if left <= 0:
                 return Expanded((*steps, self._step(kept, self._decode(kept), Finish.CUT)), usage)
             completion = await self.engine.complete(
                 (*prefix, *(i for s in steps for i in s.ids), *(i for s in kept for i in s.ids)),
-                Sampling(left, self.temperature, self.top_p, (seed + 7919 * corrections) % 2**31, stop),
+                Sampling(left, self.temperature, self.top_p, (seed + 7919 * corrections) % 2**31, stop, watch=watch),
             )
             usage += completion.usage
             pieces = self._split(completion)
+            end = 0  # of the tokens of `completion` that the pieces so far hold
             corrected = False
             for position, piece in enumerate(pieces):
                 segments = [*kept, piece]
+                end += len(piece.ids)
                 text = self._decode(segments)
                 wrong = self._wrong_calculation(text)
                 if wrong is not None and wrong.correct is not None:
@@ -77,7 +97,11 @@ class Policy:
                     break
                 so_far = before + "".join(s.text for s in steps)
                 ending = completion.finish if position == len(pieces) - 1 else "stop"
-                steps.append(self._read(so_far, segments, text, ending, wrong))
+                step = self._read(so_far, segments, text, ending, wrong)
+                # A step whose last token is the calculator's has no logits of its own there.
+                if piece.ids and completion.watched is not None and step.finish not in (Finish.CUT, Finish.INVALID):
+                    step = replace(step, value=_value(*completion.watched[end - 1]))
+                steps.append(step)
                 kept = []
                 if steps[-1].finish is not Finish.STEP:
                     return Expanded(tuple(steps), usage)
@@ -170,6 +194,11 @@ class Policy:
                 s = Segment(a.ids + s.ids, joined, s.source)
             merged.append(s)
         return Step(tuple(merged), text, finish, answer, note)
+
+
+def _value(good: float, bad: float) -> float:
+    """σ(z_good − z_bad), which log-probabilities give as well as logits; six decimals, like the log-probabilities."""
+    return round(1.0 / (1.0 + math.exp(min(bad - good, 700.0))), 6)
 
 
 def _segment(completion: Completion, start: int, end: int) -> Segment:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 from data.errors import UserError
 from data.records import Problem
+from reasoning.cards import card_of
 from reasoning.engine.base import Engine, EngineError, Tokenizer
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.base import Task
@@ -94,16 +93,15 @@ def get_profile(name: str) -> Profile:
 def choose_profile(policy: str | None, adapter: str | None, engine: Engine) -> Profile:
     """The profile of a policy for which none was named.
 
-    An adapter may carry its own (`profile` in its `stepsolver.json`). The embedded model is too small for its chat
+    An adapter may carry its own, on its card. The embedded model is too small for its chat
     template and does better after worked examples; other models use their chat template where they have one.
     """
-    if adapter and adapter != "none":
-        card = Path(adapter) / "stepsolver.json"
-        if card.is_file():
-            try:
-                return get_profile(str(json.loads(card.read_text(encoding="utf-8")).get("profile", "lines")))
-            except (ValueError, AttributeError):
-                raise UserError(f"{card} is not a JSON object with a 'profile'") from None
+    card = card_of(adapter)
+    if card is not None and card.profile is not None:
+        try:
+            return get_profile(card.profile)
+        except UserError as error:
+            raise UserError(f"the card of the adapter {adapter}: {error}") from None
     if policy in (None, "embedded", "toy"):
         return PROFILES["lines"]
     try:

@@ -125,6 +125,7 @@ def _step_to_json(step: Step) -> Json:
         "finish": step.finish.value,
         "answer": step.answer,
         "note": step.note,
+        "value": step.value,
     }
 
 
@@ -133,7 +134,9 @@ def _step_from_json(value: Json) -> Step:
         Segment(tuple(s["ids"]), None if s["logprobs"] is None else tuple(s["logprobs"]), s["source"])
         for s in value["segments"]
     )
-    return Step(segments, value["text"], Finish(value["finish"]), value["answer"], value["note"])
+    # Runs of older versions have no value.
+    finish = Finish(value["finish"])
+    return Step(segments, value["text"], finish, value["answer"], value["note"], value.get("value"))
 
 
 _NODE_FIELDS = (

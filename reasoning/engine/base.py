@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from data.errors import UserError
 from search.types import Usage
 
-__all__ = ["Capabilities", "Completion", "Engine", "EngineError", "Sampling", "Tokenizer", "Usage"]
+__all__ = ["Capabilities", "Completion", "Engine", "EngineError", "Sampling", "Tokenizer", "Usage", "single_token"]
 
 
 class EngineError(Exception):
@@ -29,6 +30,7 @@ class Capabilities:
     score: bool = True  # `score` of a given continuation
     cached_usage: bool = True  # says how many prompt tokens came from the prefix cache
     adapters: bool = False  # takes LoRA adapters at run time
+    watch: bool = False  # log-probabilities of `Sampling.watch` beside each sampled token
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Sampling:
 
     `temperature` 0 is greedy. Generation ends after `max_tokens` tokens, after any of the `stop` strings (which stay
     at the end of the ids and text), or at the model's end-of-sequence token. `seed` None leaves it to the engine.
+    `watch` (at most 128 token ids) asks for the log-probabilities of those tokens too, wherever a token is sampled.
     """
 
     max_tokens: int
@@ -45,6 +48,7 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool = True
+    watch: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Completion:
 
     `ids` are the sampled token ids, an end-of-sequence token included; `text` is exactly what `ids` decode to without
     special tokens; `logprobs` are natural logs, one per id, of the model's distribution at temperature 1 (raw
-    log-softmax), or None where the engine does not report them.
+    log-softmax), or None where the engine does not report them. `watched` holds, for every id, the same of each of
+    `Sampling.watch` at the position that sampled it (shape `[ids, watch]`), or None where nothing was watched.
     """
 
     ids: tuple[int, ...]
@@ -61,6 +66,7 @@ class Completion:
     logprobs: tuple[float, ...] | None
     finish: Literal["stop", "eos", "length"]
     usage: Usage = field(default_factory=Usage)
+    watched: tuple[tuple[float, ...], ...] | None = None
 
 
 class Tokenizer(Protocol):
@@ -147,3 +153,11 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Free the model and every process behind it. May be called twice."""
         ...
+
+
+def single_token(engine: Engine, text: str) -> int:
+    """The id of a judgement token. Raises UserError where `text` is no single token of the engine's model."""
+    ids = engine.tokenizer.encode(text)
+    if len(ids) != 1:
+        raise UserError(f"the judgement token {text!r} is {len(ids)} tokens for {engine.name}: name a single one")
+    return ids[0]

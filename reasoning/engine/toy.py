@@ -47,7 +47,7 @@ class ToyEngine:
 
     name = "toy"
     device = "none"
-    capabilities = Capabilities(score=False)
+    capabilities = Capabilities(score=False, watch=True)
     max_context = 8192
 
     def __init__(self, error: float = 0.25, latency: float = 0.0) -> None:
@@ -83,7 +83,14 @@ class ToyEngine:
         usage = Usage(len(prompt_ids), 0, len(ids))
         assert finish in ("stop", "length", "eos")
         kept = tuple(logprobs) if sampling.logprobs else None
-        return Completion(tuple(ids), self.tokenizer.decode(ids), kept, finish, usage)  # type: ignore[arg-type]
+        watched = None
+        if sampling.watch:
+            prompt = tuple(prompt_ids)
+            watched = tuple(
+                tuple(_logprobs((*prompt, *ids[:position]), sampling.watch)) for position in range(len(ids))
+            )
+        text = self.tokenizer.decode(ids)
+        return Completion(tuple(ids), text, kept, finish, usage, watched)  # type: ignore[arg-type]
 
     async def next_token_logprobs(
         self, prompt_ids: Sequence[int], token_ids: Sequence[int]
@@ -92,11 +99,8 @@ class ToyEngine:
         self._check(prompt_ids)
         if len(token_ids) > 128:
             raise EngineError(f"{len(token_ids)} named tokens: at most 128 are possible")
-        digest = hashlib.blake2b(repr(tuple(prompt_ids)).encode(), digest_size=8).digest()
-        weights = {t: 1 + digest[i % 8] for i, t in enumerate(token_ids)}
         await self._wait(len(prompt_ids), 1)
-        total = sum(weights.values())
-        return [math.log(weights[t] / total) for t in token_ids], Usage(len(prompt_ids), 0, 1)
+        return _logprobs(tuple(prompt_ids), token_ids), Usage(len(prompt_ids), 0, 1)
 
     async def score(self, prompt_ids: Sequence[int], continuation_ids: Sequence[int]) -> tuple[list[float], Usage]:
         """Not offered."""
@@ -135,6 +139,14 @@ class ToyEngine:
             await asyncio.sleep(self.latency * tokens)
         except asyncio.CancelledError:
             raise Cancelled(Usage(prompt, 0, 0)) from None
+
+
+def _logprobs(prefix: tuple[int, ...], token_ids: Sequence[int]) -> list[float]:
+    """A made-up distribution over `token_ids` after `prefix`, the same at every call."""
+    digest = hashlib.blake2b(repr(prefix).encode(), digest_size=8).digest()
+    weights = {t: 1 + digest[i % 8] for i, t in enumerate(token_ids)}
+    total = sum(weights.values())
+    return [math.log(weights[t] / total) for t in token_ids]
 
 
 def open_toy(options: Mapping[str, str] | None = None) -> ToyEngine:

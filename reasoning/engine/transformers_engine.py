@@ -65,7 +65,7 @@ class TransformersEngine:
     def __init__(self, network: Any, tokenizer: HFTokenizer, *, name: str) -> None:
         self.name = name
         self.device: str = network.device.type
-        self.capabilities = Capabilities()
+        self.capabilities = Capabilities(watch=True)
         self.tokenizer = tokenizer
         self.max_context: int = network.config.get_text_config().max_position_embeddings
         self._network: Any = network
@@ -78,6 +78,8 @@ class TransformersEngine:
             raise EngineError(f"max_tokens is {sampling.max_tokens}: ask for at least one token")
         if any(not text for text in sampling.stop):
             raise EngineError("a stop string is empty: leave it out")
+        if len(sampling.watch) > MAX_TOKEN_IDS:
+            raise EngineError(f"{len(sampling.watch)} token ids to watch: watch at most {MAX_TOKEN_IDS}")
         job = _Sampling(self._network, self.tokenizer, list(prompt_ids), sampling, room)
         with self._spent(job):
             await self._work(job.run)
@@ -176,6 +178,7 @@ class _Sampling(_Job):
         self.tokenizer, self.sampling, self.limit = tokenizer, sampling, min(sampling.max_tokens, room)
         self.ids: list[int] = []
         self.values: list[float] = []
+        self.watched: list[tuple[float, ...]] = []
         self.ended: Literal["stop", "eos", "length"] = "length"
 
     def run(self) -> None:
@@ -192,6 +195,7 @@ class _Sampling(_Job):
             token = self._sample(row, generator)
             self.ids.append(token)
             self.values.append(row[token].item())
+            self.watched.append(tuple(row[list(self.sampling.watch)].tolist()))
             self.spent = len(self.ids)
             following = [token]
             if token in self.tokenizer.eos_ids:
@@ -208,6 +212,7 @@ class _Sampling(_Job):
             logprobs=tuple(self.values) if self.sampling.logprobs else None,
             finish=self.ended,
             usage=self.usage(),
+            watched=tuple(self.watched) if self.sampling.watch else None,
         )
 
     def _sample(self, row: Any, generator: Any) -> int:

@@ -74,7 +74,7 @@ class VllmEngine:
 
         self.name = name
         self.device: str = current_platform.device_type
-        self.capabilities = Capabilities(adapters=not current_platform.is_cpu())
+        self.capabilities = Capabilities(adapters=not current_platform.is_cpu(), watch=True)
         self.tokenizer = tokenizer
         self.max_context: int = llm.model_config.max_model_len
         self._llm: Any = llm
@@ -97,7 +97,9 @@ class VllmEngine:
             top_p=sampling.top_p,
             # vLLM reads -1 as "no seed" and carries 64 bits.
             seed=None if sampling.seed is None else sampling.seed & (2**63 - 1),
-            logprobs=0 if sampling.logprobs else None,
+            # vLLM takes one or the other; either way the sampled token's own value comes first.
+            logprobs=0 if sampling.logprobs and not sampling.watch else None,
+            logprob_token_ids=list(sampling.watch) or None,
             **self._stop_params(sampling.stop),
         )
         result = output.outputs[0]
@@ -109,6 +111,7 @@ class VllmEngine:
             logprobs=_first_of_each(result.logprobs) if sampling.logprobs else None,
             finish="length" if result.finish_reason == "length" else finish,
             usage=_usage(output),
+            watched=_rest_of_each(result.logprobs, len(sampling.watch)) if sampling.watch else None,
         )
 
     async def next_token_logprobs(
@@ -227,6 +230,12 @@ def _first_of_each(logprobs: Any) -> tuple[float, ...]:
         values[start] if start < end else math.nan
         for start, end in zip(logprobs.start_indices, logprobs.end_indices, strict=True)
     )
+
+
+def _rest_of_each(logprobs: Any, count: int) -> tuple[tuple[float, ...], ...]:
+    """The `count` named tokens' values at each position, which follow the actual token's."""
+    values = logprobs.logprobs
+    return tuple(tuple(values[start + 1 : start + 1 + count]) for start in logprobs.start_indices)
 
 
 def _usage(output: Any) -> Usage:

@@ -1,31 +1,39 @@
 """Generative process rewards: the probability of one judgement token against another after a judgement prompt.
 
 With the policy's own engine this is self-evaluation as in MCTS-DPO (arXiv 2405.00451): P("B") after "(A) incorrect
-(B) correct". With a trained model or adapter it is a generative process reward model (such as RLHFlow's "+" and "-").
+(B) correct". With a trained model or adapter it is a generative process reward model (such as RLHFlow's "+" and "-"),
+which may need no judgement prompt at all.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from data.errors import UserError
-from reasoning.engine.base import Engine
+from reasoning.engine.base import Engine, single_token
 from reasoning.profiles import Profile
 from reasoning.rewards.base import Partial
 from reasoning.tasks.base import Task
-from search.types import Evaluated
+from search.types import Evaluated, Finish, Step
 
 __all__ = ["SELF_EVALUATION", "GenerativeReward", "Judgement"]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is asked after the solution so far, and the two tokens whose probabilities are compared."""
+    """What is asked after the solution so far, and the two tokens whose probabilities are compared.
+
+    Position `border` compares them in place of the last step's last token instead, with nothing asked (an empty
+    suffix).
+    """
 
     suffix: str
     good: str
     bad: str
+    position: Literal["border", "after"] = "after"
 
 
 # The steps so far stay a prefix of the prompt, so that an engine reads them from its cache.
@@ -38,9 +46,10 @@ SELF_EVALUATION = Judgement(
 class GenerativeReward:
     """P(good) / (P(good) + P(bad)) as the next token after question, steps and `judgement.suffix`.
 
-    `same_ids`: the policy's own engine judges, so its ids are used as they are, and the judgement reads the question
-    and the steps from the prefix cache. Otherwise the judge has its own prompt (`profile`) and tokenizer; question
-    and steps are encoded one by one and the ids joined, never joined as text first. `owned` engines are closed.
+    Without a `profile` the judge reads the policy's own prompt, and where it is the policy's own engine, question and
+    steps come from the prefix cache; with one, the judge has its own prompt of `task`. `same_ids`: the judge has the
+    policy's tokenizer, so the steps' ids are used as they are. Otherwise the steps are encoded one by one and the ids
+    joined, never joined as text first. `owned` engines are closed.
     """
 
     engine: Engine
@@ -61,20 +70,22 @@ class GenerativeReward:
                 "report: use an in-process engine or another reward"
             )
         self._suffix = self.engine.tokenizer.encode(self.judgement.suffix)
-        self._tokens = (self._one_token(self.judgement.good), self._one_token(self.judgement.bad))
+        self._tokens = (
+            single_token(self.engine, self.judgement.good),
+            single_token(self.engine, self.judgement.bad),
+        )
         if self._tokens[0] == self._tokens[1]:
             raise UserError("the two judgement tokens are the same: name two different ones")
 
     async def evaluate(self, partial: Partial) -> Evaluated:
         """One next-token request."""
-        if self.same_ids:
-            prompt = [*partial.ids, *self._suffix]
-        else:
+        question: Sequence[int] = partial.prompt
+        if self.profile is not None:
             assert self.task is not None
-            assert self.profile is not None
-            encode = self.engine.tokenizer.encode
             question = self.profile.prompt(self.task, partial.problem, self.engine.tokenizer)
-            prompt = [*question, *(i for s in partial.steps for i in encode(s.text)), *self._suffix]
+        prompt = [*question, *(i for s in partial.steps for i in self._ids(s)), *self._suffix]
+        if self.judgement.position == "border":
+            prompt.pop()
         (good, bad), usage = await self.engine.next_token_logprobs(prompt, self._tokens)
         return Evaluated(1.0 / (1.0 + math.exp(min(bad - good, 700.0))), usage)
 
@@ -83,10 +94,12 @@ class GenerativeReward:
         if self.owned:
             await self.engine.close()
 
-    def _one_token(self, text: str) -> int:
-        ids = self.engine.tokenizer.encode(text)
-        if len(ids) != 1:
-            raise UserError(
-                f"the judgement token {text!r} is {len(ids)} tokens for {self.engine.name}: name a single one"
-            )
-        return ids[0]
+    def _ids(self, step: Step) -> Sequence[int]:
+        if self.same_ids:
+            return step.ids
+        tokenizer = self.engine.tokenizer
+        ids = tokenizer.encode(step.text)
+        # A step's text does not hold the end-of-sequence token, which a judge that is asked nothing was trained to see.
+        if not self._suffix and step.finish is Finish.ANSWER and not step.text.endswith("\n"):
+            ids += sorted(tokenizer.eos_ids)[:1]
+        return ids

@@ -31,10 +31,13 @@ class GreedyTokenizer:
 
 
 class ScriptedEngine:
-    """Answers the k-th request with the k-th text; `<eos>` at its end is the end-of-sequence token."""
+    """Answers the k-th request with the k-th text; `<eos>` at its end is the end-of-sequence token.
+
+    Of watched tokens the first has the log-probability 0 at every position, the others minus a tenth of the position.
+    """
 
     name, device, max_context = "scripted", "none", 10_000
-    capabilities = Capabilities()
+    capabilities = Capabilities(watch=True)
 
     def __init__(self, *texts: str) -> None:
         self.texts = list(texts)
@@ -52,7 +55,11 @@ class ScriptedEngine:
         if len(ids) > sampling.max_tokens:
             ids, finish = ids[: sampling.max_tokens], "length"
         usage = Usage(len(prompt_ids), 0, len(ids))
-        return Completion(tuple(ids), self.tokenizer.decode(ids), (-0.5,) * len(ids), finish, usage)
+        watched = tuple((0.0, *(-i / 10,) * (len(sampling.watch) - 1)) for i in range(len(ids)))
+        return Completion(
+            tuple(ids), self.tokenizer.decode(ids), (-0.5,) * len(ids), finish, usage,
+            watched if sampling.watch else None,
+        )  # fmt: skip
 
     async def next_token_logprobs(self, prompt_ids, token_ids):
         self.prompts.append(tuple(prompt_ids))

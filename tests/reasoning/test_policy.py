@@ -1,12 +1,15 @@
 """From completions to steps: borders, calculator splices, cuts and untrusted text."""
 
 import asyncio
+import math
 import time
 
 import pytest
 
 from reasoning.policy import Policy
 from reasoning.profiles import PROFILES
+from reasoning.rewards.base import Partial
+from reasoning.rewards.own_value import OwnValue
 from reasoning.tasks import get_task
 from search.types import Finish
 
@@ -15,9 +18,9 @@ from .scripted_engine import EOS, ScriptedEngine
 PREFIX = (50, 51)
 
 
-def sample(*texts, unit="step", profile="lines", max_tokens=200, before=""):
+def sample(*texts, unit="step", profile="lines", max_tokens=200, before="", value_ids=None):
     engine = ScriptedEngine(*texts)
-    policy = Policy(engine, get_task("gsm8k"), PROFILES[profile])
+    policy = Policy(engine, get_task("gsm8k"), PROFILES[profile], value_ids=value_ids)
     expanded = asyncio.run(policy.sample(PREFIX, before, unit, 1, max_tokens))
     assert not engine.texts, "the policy asked for less than the test expected"
     return expanded, engine
@@ -144,3 +147,53 @@ def test_end_of_sequence_stays_in_the_ids():
     (step,) = sample("#### 5<eos>")[0].steps
     assert step.ids[-1] == EOS
     assert step.text == "#### 5"
+
+
+# ---- the policy's own value ------------------------------------------------------------------------------------------
+
+
+def value_at(position):
+    """What the scripted engine's watched tokens say at a position of a completion."""
+    return pytest.approx(1 / (1 + math.exp(-position / 10)), abs=1e-6)
+
+
+def test_a_step_s_value_is_read_where_its_last_token_was_sampled():
+    out, engine = sample(" 3+4=7\n", value_ids=(7, 8))
+    assert engine.samplings[0].watch == (7, 8)
+    assert out.steps[0].value == value_at(len(" 3+4=7\n") - 1)
+    out, _ = sample("#### 7<eos>", value_ids=(7, 8))
+    assert out.steps[0].value == value_at(3)  # "####", " ", "7", end of sequence
+
+
+def test_every_step_of_a_whole_answer_has_its_value():
+    out, engine = sample("a\nbc\n#### 14<eos>", unit="answer", value_ids=(7, 8))
+    assert [s.value for s in out.steps] == [value_at(1), value_at(4), value_at(9)]
+    assert len(engine.prompts) == 1
+
+
+def test_a_corrected_step_s_value_comes_from_the_request_that_ended_it():
+    out, _ = sample("a\n<<1+1=3>>3\nmore\n", "2\n#### 2<eos>", unit="answer", value_ids=(7, 8))
+    assert [s.text for s in out.steps] == ["a\n", "<<1+1=2>>2\n", "#### 2"]
+    assert [s.value for s in out.steps] == [value_at(1), value_at(1), value_at(5)]
+
+
+def test_a_step_that_is_not_whole_has_no_value():
+    for texts, limit in ((["a line without end"], 200), (["<<2*3=7>>7\n"], 9), (["<<x+3=7>>7\n"], 200)):
+        (step,) = sample(*texts, max_tokens=limit, value_ids=(7, 8))[0].steps
+        assert step.finish in (Finish.CUT, Finish.INVALID)
+        assert step.value is None
+
+
+def test_a_policy_without_a_value_watches_nothing_and_gives_none():
+    out, engine = sample(" 3+4=7\n")
+    assert engine.samplings[0].watch == ()
+    assert out.steps[0].value is None
+    with pytest.raises(ValueError, match="no value"):
+        asyncio.run(OwnValue().evaluate(Partial(None, PREFIX, out.steps)))
+
+
+def test_the_own_value_reward_is_the_last_step_s_and_costs_nothing():
+    out, _ = sample("a\nbc\n", unit="answer", value_ids=(7, 8))
+    outcome = asyncio.run(OwnValue().evaluate(Partial(None, PREFIX, out.steps)))
+    assert outcome.value == out.steps[-1].value
+    assert outcome.usage.computed == 0

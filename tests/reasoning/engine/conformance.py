@@ -175,6 +175,34 @@ class Conformance:
         self.fails(loop, lambda: engine.next_token_logprobs(prompt, range(100, 229)))
         self.fails(loop, lambda: engine.next_token_logprobs(prompt, ()))
 
+    def test_watched_tokens_have_the_values_of_a_look_up_at_every_position(
+        self, loop: asyncio.Runner, engine: Engine
+    ) -> None:
+        encode = engine.tokenizer.encode
+        prompt, watch = encode(COUNT), (encode(" yes")[0], encode(" no")[0])
+
+        async def beside_one_that_watches_nothing(**sampling: Any) -> tuple[Completion, Completion]:
+            watching = Sampling(6, 0.7, seed=5, watch=watch, **sampling)
+            return await asyncio.gather(engine.complete(prompt, watching), engine.complete(prompt, Sampling(6)))
+
+        call = lambda: engine.complete(prompt, Sampling(6, watch=watch))  # noqa: E731
+        if self.refuses(loop, engine.capabilities.watch, call):
+            return
+        for sampling in ({}, {"stop": ("never@@",)}, {"logprobs": False}):
+            done, other = loop.run(beside_one_that_watches_nothing(**sampling))
+            assert other.watched is None and (done.logprobs is None) == ("logprobs" in sampling)
+            assert done.watched is not None and len(done.watched) == len(done.ids)
+            for position, values in enumerate(done.watched):
+                asked, _ = loop.run(engine.next_token_logprobs([*prompt, *done.ids[:position]], watch))
+                assert list(values) == pytest.approx(asked, abs=self.spread)
+                if done.logprobs is not None:
+                    sampled, _ = loop.run(
+                        engine.next_token_logprobs([*prompt, *done.ids[:position]], done.ids[position : position + 1])
+                    )
+                    assert done.logprobs[position] == pytest.approx(sampled[0], abs=self.spread)
+        self.fails(loop, lambda: engine.complete(prompt, Sampling(1, watch=tuple(range(100, 229)))))
+        self.fails(loop, lambda: engine.complete(prompt, Sampling(1, watch=(10**7,))))
+
     # ---- sampling --------------------------------------------------------------------------------------------------
 
     def test_the_seed_decides_the_sample(self, loop: asyncio.Runner, engine: Engine) -> None:
