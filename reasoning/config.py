@@ -68,7 +68,7 @@ class SolveConfig(BaseModel):
     max_step_tokens: Positive | None = None
     max_answer_tokens: Positive | None = None
 
-    reward: str = "self-eval"
+    reward: str = "auto"
     reward_policy: str | None = None
     reward_adapter: str | None = None
     reward_engine: dict[str, str] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def _parser() -> Parser:
     policy = parser.add_argument_group("policy")
     add = policy.add_argument
     add("--policy", help="a model folder, a hub name, NAME@http://host:port/v1, or toy (default: the embedded model)")
-    add("--adapter", metavar="FOLDER", help="a LoRA adapter for the policy, or none")
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the embedded model)")
     add("--profile", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
     add("--backend", help="vllm or transformers (default: vLLM where installed)")
     add("--engine", action="append", metavar="KEY=VALUE", help="an engine option, passed through; may be repeated")
@@ -82,9 +82,13 @@ def _parser() -> Parser:
 
     reward = parser.add_argument_group("process reward")
     add = reward.add_argument
-    add("--reward", help=f"{', '.join(REWARDS)}, or module:Class (default: self-eval)")
+    add("--reward", help=f"{', '.join(REWARDS)}, or module:Class (default: auto, what the policy's adapter offers)")
     add("--reward-policy", metavar="MODEL", help="generative: the judging model (default: the policy's)")
-    add("--reward-adapter", metavar="FOLDER", help="generative: the judging model's adapter")
+    add(
+        "--reward-adapter",
+        metavar="FOLDER",
+        help="generative: the judging model's adapter; its card says how to ask",
+    )
     add("--reward-engine", action="append", metavar="KEY=VALUE", help="generative: an option of the judge's engine")
     add("--reward-good", metavar="TOKEN", help="self-eval, generative: the token that says right")
     add("--reward-bad", metavar="TOKEN", help="self-eval, generative: the token that says wrong")
@@ -151,7 +155,7 @@ async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_fi
 
     try:
         if todo:
-            print(f"starting {solver.config.policy or 'the embedded model'} ...", file=sys.stderr)
+            print(f"starting {_policy(solver.describe())} ...", file=sys.stderr)
             try:
                 await solver.start()
             except BaseException:
@@ -190,7 +194,15 @@ async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_fi
 def _heading(solver: Solver) -> str:
     told = solver.describe()
     reward = f", reward {told['reward']}" if told["reward"] else ""
-    return f"{solver.engine.name} on {solver.engine.device}, {told['method']}{reward}"
+    return f"policy {_policy(told)} on {solver.engine.device}, {told['method']}{reward}"
+
+
+def _policy(told: Mapping[str, Any]) -> str:
+    """The policy in words: `embedded + shipped adapter smollm2-135m-math (1a2b3c4d)`."""
+    adapter: str | None = told["adapter"]
+    if adapter is None:
+        return str(told["policy"])
+    return f"{told['policy']} + {adapter if adapter.startswith('shipped ') else f'adapter {adapter}'}"
 
 
 def _summary(solver: Solver, rows: list[ProblemResult], now: list[ProblemResult], wall: float) -> dict[str, Any]:
@@ -226,7 +238,7 @@ def _print_table(summary: dict[str, Any]) -> None:
     method = " ".join([summary["method"], *(f"{k}={v}" for k, v in summary["params"].items())])
     rows = [
         ("task", f"{summary['task']} ({summary['split']}), seed {summary['seed']}"),
-        ("policy", summary["policy"] + (f" with {summary['adapter']}" if summary["adapter"] else "")),
+        ("policy", _policy(summary)),
         ("method", method + (f", reward {summary['reward']}" if summary["reward"] else "")),
         ("problems", f"{summary['problems']}" + (f", {summary['failed']} failed" if summary["failed"] else "")),
         ("correct", f"{summary['correct']}"),

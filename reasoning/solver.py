@@ -16,14 +16,15 @@ from typing import Any, Self, TypeVar
 
 from data.errors import UserError, one_line
 from data.records import Problem
+from reasoning.adapters import label, shipped
 from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, EngineError, PromptTooLong
 from reasoning.grading import Grader
 from reasoning.methods import load_method
-from reasoning.policy import Policy
+from reasoning.policy import Policy, value_ids
 from reasoning.profiles import Profile, choose_profile, get_profile
-from reasoning.rewards import make_reward
+from reasoning.rewards import choose_reward, make_reward
 from reasoning.rewards.base import Reward
 from reasoning.runs import ProblemResult, Run
 from reasoning.tasks import get_task
@@ -65,8 +66,10 @@ class Solver:
 
     Each of the four is a name as on the command line, or an object of one's own: a `reasoning.tasks.base.Task`, a
     `reasoning.engine.base.Engine`, a `search.algorithm.Algorithm`, a `reasoning.rewards.base.Reward` (an object passed
-    in is not closed). `settings` are the fields of `reasoning.config.SolveConfig`. Use it as a context manager, sync or
-    async; the sync methods run their own event loop and must not be called inside another.
+    in is not closed). `settings` are the fields of `reasoning.config.SolveConfig`. Where no adapter is named, the
+    embedded model takes the shipped one (see `reasoning.adapters.shipped`); next to an engine of one's own, `adapter`
+    says which adapter that engine was opened with. Use it as a context manager, sync or async; the sync methods run
+    their own event loop and must not be called inside another.
 
     Raises UserError for what the user can mend, EngineError where a model does not start.
     """
@@ -76,21 +79,20 @@ class Solver:
         task: str | Task = "gsm8k",
         method: str | Algorithm = "beam",
         policy: str | Engine | None = None,
-        reward: str | Reward = "self-eval",
+        reward: str | Reward = "auto",
         **settings: Any,
     ) -> None:
         named = {"task": task, "method": method, "policy": policy, "reward": reward}
         own: dict[str, Any] = {k: v for k, v in named.items() if v is not None and not isinstance(v, str)}
-        self.config = SolveConfig.of({**{k: v for k, v in named.items() if k not in own}, **settings})
+        config = SolveConfig.of({**{k: v for k, v in named.items() if k not in own}, **settings})
         self.task: Task = (
             own["task"]
             if "task" in own
-            else get_task(
-                self.config.task,
-                question_column=self.config.question_column,
-                answer_column=self.config.answer_column,
-            )
+            else get_task(config.task, question_column=config.question_column, answer_column=config.answer_column)
         )
+        if config.adapter is None and "policy" not in own and (default := shipped(config.policy, _name(self.task))):
+            config = config.model_copy(update={"adapter": str(default)})
+        self.config = config.model_copy(update={"reward": choose_reward(config.reward, config.adapter)})
         self.method: Algorithm = (
             own["method"] if "method" in own else load_method(self.config.method, self.config.method_params)
         )
@@ -125,7 +127,8 @@ class Solver:
             profile = self._profile(self._engine)
             greedy = self._names["method"] == "greedy"
             temperature = config.temperature if config.temperature is not None else 0.0 if greedy else 0.7
-            policy = Policy(self._engine, self.task, profile, temperature, config.top_p)
+            own_value = value_ids(self._engine, config.adapter)
+            policy = Policy(self._engine, self.task, profile, temperature, config.top_p, own_value)
             policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
@@ -250,6 +253,7 @@ class Solver:
             **self._names,
             **options,
             "policy": self._names["policy"] or "embedded",
+            "adapter": label(self.config.adapter),
             "split": self.config.split or self.task.default_split,
             "reward": self._names["reward"] if self.method.needs_reward else None,
             "params": {} if self._names["method"] == "greedy" else method_params(self.method),

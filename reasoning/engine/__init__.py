@@ -58,10 +58,12 @@ async def _open_local(model: ModelRef, backend: str, options: Mapping[str, str])
         raise UserError(f"the transformers engine has no option {min(unknown)!r}; it takes device and dtype")
     folder = await asyncio.to_thread(models.folder, model)
     adapter = model.adapter
-    if adapter is not None and (options.get("device") == "cpu" or not _cuda()):
+    if adapter is not None:
         from reasoning.engine import adapters
 
-        folder, adapter = await asyncio.to_thread(adapters.merged, folder, adapter), None
+        await asyncio.to_thread(adapters.check_base, folder, adapter)
+        if options.get("device") == "cpu" or not _cuda():
+            folder, adapter = await asyncio.to_thread(adapters.merged, folder, adapter), None
     if use_vllm:
         from reasoning.engine.vllm_engine import open_vllm
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from reasoning.cards import read_card
 from reasoning.engine import cache
 
-__all__ = ["adapter_config", "merge", "merged"]
+__all__ = ["adapter_config", "check_base", "fingerprint", "identity", "load_weights", "merge", "merged"]
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
@@ -42,20 +44,25 @@ def adapter_config(adapter: Path) -> dict[str, Any]:
 def merged(base: Path | str, adapter: Path) -> Path:
     """The folder of `base` (a local model folder) with `adapter` added to its weights, built at first use.
 
-    Needs memory for the base in float32. Raises UserError where the adapter is damaged or belongs to another model.
+    Building says so on stderr, as it takes a while, and needs memory for the base in float32. Raises UserError where
+    the adapter is damaged or belongs to another model.
     """
     base = Path(base)
     adapter_config(adapter)
     if not (base / "config.json").is_file():
         raise UserError(f"{base} is not a model folder (no config.json)")
-    source = {"base": _base_identity(base), "adapter": _adapter_identity(adapter), "format": str(_FORMAT)}
+    source = {"base": _base_identity(base), "adapter": identity(adapter), "format": str(_FORMAT)}
     key = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:24]
-    return cache.ensure(
-        "merged", key, source, lambda folder: cache.in_child(merge, str(base), str(adapter), str(folder))
-    )
+
+    def build(folder: Path) -> None:
+        print(f"merging the adapter {adapter.name} into its model, once ...", file=sys.stderr, flush=True)
+        cache.in_child(merge, str(base), str(adapter), str(folder))
+
+    return cache.ensure("merged", key, source, build)
 
 
-def _adapter_identity(adapter: Path) -> str:
+def identity(adapter: Path) -> str:
+    """SHA-256 of what an adapter computes: its weights and their configuration, not its card."""
     return hashlib.sha256("".join(cache.sha256(adapter / n) for n in (_CONFIG, _WEIGHTS)).encode()).hexdigest()
 
 
@@ -161,9 +168,6 @@ def fingerprint(base: Path) -> str:
 
 def check_base(base: Path, adapter: Path) -> None:
     """Raise UserError where the adapter's card names another base than `base`. Adapters without a card pass."""
-    try:
-        card = json.loads((adapter / "stepsolver.json").read_text())
-    except (OSError, ValueError):
-        return
-    if card.get("base_fingerprint") not in (None, fingerprint(base)):
-        raise UserError(f"the adapter {adapter} was trained on {card.get('base')}, not on {base}; use it there")
+    card = read_card(adapter)
+    if card is not None and card.base_fingerprint not in (None, fingerprint(base)):
+        raise UserError(f"the adapter {adapter} was trained on {card.base}, not on {base}; use it there")

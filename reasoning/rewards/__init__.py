@@ -5,57 +5,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from reasoning.cards import Card, card_of
 
 if TYPE_CHECKING:
     from reasoning.config import SolveConfig
     from reasoning.policy import Policy
     from reasoning.rewards.base import Reward
+    from reasoning.rewards.generative import Judgement
 
-__all__ = ["REWARDS", "make_reward"]
+__all__ = ["REWARDS", "choose_reward", "make_reward"]
 
-REWARDS = ("self-eval", "logprob", "generative")
+REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative")
+_ASKING = ("self-eval", "generative")
+
+
+def choose_reward(name: str, adapter: str | None) -> str:
+    """The reward that `--reward` means; `auto` is decided by the card of the policy's adapter.
+
+    `own-value` where the adapter gives a value at each step's border, `generative` where it gives one when it is asked
+    after a step, `self-eval` where it gives none.
+    """
+    if name != "auto":
+        return name
+    card = card_of(adapter)
+    if card is None or card.value is None:
+        return "self-eval"
+    return "own-value" if card.value.position == "border" else "generative"
 
 
 async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
     """The reward that `--reward` names, opened: one of REWARDS, an entry point, or `module:Class`.
 
     `self-eval` asks the policy itself; `generative` asks `--reward-policy` with `--reward-adapter` (each the policy's
-    own where not given). The judgement tokens and the text before them default to self-evaluation's. A class outside
-    the package is called with the policy. Raises UserError or EngineError.
+    own where not given). The judgement tokens and the text before them are those on the judge's card, and
+    self-evaluation's where it has none. A class outside the package is called with the policy. Raises UserError or
+    EngineError.
     """
-    from reasoning.engine import open_engine
     from reasoning.plugins import load_object, registered
-    from reasoning.profiles import choose_profile
-    from reasoning.rewards.generative import SELF_EVALUATION, GenerativeReward, Judgement
+    from reasoning.rewards.generative import GenerativeReward
     from reasoning.rewards.logprob import MeanLogprob
+    from reasoning.rewards.own_value import OwnValue
 
-    name = config.reward
-    own = {k: v for k in ("reward_policy", "reward_adapter", "reward_engine") if (v := getattr(config, k))}
+    name = choose_reward(config.reward, config.adapter)
+    own = _given(config, "reward_policy", "reward_adapter", "reward_engine")
     if name != "generative" and own:
-        raise UserError(f"--{min(own).replace('_', '-')} goes with --reward generative, not with '{name}'")
+        raise UserError(f"--{own[0]} goes with --reward generative, not with '{name}'")
+    if name not in _ASKING and (asked := _given(config, "reward_good", "reward_bad", "reward_suffix")):
+        raise UserError(f"--{asked[0]} goes with --reward {' or '.join(_ASKING)}, not with '{name}'")
     if name == "logprob":
         if not policy.engine.capabilities.logprobs:
             raise UserError(f"the reward 'logprob' needs log-probabilities, which {policy.engine.name} does not report")
         return MeanLogprob()
-    if name in ("self-eval", "generative"):
-        default = SELF_EVALUATION
-        judgement = Judgement(
-            suffix=default.suffix if config.reward_suffix is None else config.reward_suffix,
-            good=config.reward_good or default.good,
-            bad=config.reward_bad or default.bad,
-        )
-        if not own:
-            return GenerativeReward(policy.engine, judgement, name)
-        judge = config.reward_policy or config.policy
-        engine = await open_engine(
-            judge, adapter=config.reward_adapter, backend=config.backend, options=config.reward_engine
-        )
-        try:
-            profile = choose_profile(judge, config.reward_adapter, engine)
-            return GenerativeReward(engine, judgement, name, False, policy.task, profile, owned=True)
-        except BaseException:
-            await engine.close()
-            raise
+    if name == "own-value":
+        if policy.value_ids is None:
+            raise UserError(
+                "the reward 'own-value' needs an --adapter that gives values as it writes (position border on its "
+                f"card), on an engine of this machine; {policy.engine.name} gives none: use another reward"
+            )
+        return OwnValue()
+    if name == "generative":
+        return await _generative(config, policy, engine_of_its_own=bool(own))
+    if name == "self-eval":
+        return GenerativeReward(policy.engine, _judgement(config, None), name)
     if ":" not in name and name not in registered("stepsolver.rewards"):
         raise UserError(f"unknown reward '{name}': choose one of {', '.join(REWARDS)}, or module:Class")
     factory: Any = load_object(name, "stepsolver.rewards")
@@ -64,3 +75,44 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
     except TypeError as error:
         raise UserError(f"--reward {name}: {error}") from None
     return reward
+
+
+async def _generative(config: SolveConfig, policy: Policy, *, engine_of_its_own: bool) -> Reward:
+    from reasoning.engine import open_engine
+    from reasoning.profiles import choose_profile
+    from reasoning.rewards.generative import GenerativeReward
+
+    name = "generative"
+    if not engine_of_its_own:
+        return GenerativeReward(policy.engine, _judgement(config, card_of(config.adapter)), name)
+    judge = config.reward_policy or config.policy
+    # The policy's adapter fits the policy's model only.
+    adapter = config.reward_adapter or (None if config.reward_policy else config.adapter)
+    judgement = _judgement(config, card_of(adapter))
+    engine = await open_engine(judge, adapter=adapter, backend=config.backend, options=config.reward_engine)
+    try:
+        profile = choose_profile(judge, adapter, engine)
+        # The policy's own model, whatever its adapter, has the policy's tokenizer.
+        same = config.reward_policy in (None, config.policy) and engine.name == policy.engine.name
+        return GenerativeReward(engine, judgement, name, same, policy.task, profile, owned=True)
+    except BaseException:
+        await engine.close()
+        raise
+
+
+def _judgement(config: SolveConfig, card: Card | None) -> Judgement:
+    """What the judge is asked: as on its card, else as self-evaluation asks, and what the user says wins."""
+    from reasoning.rewards.generative import SELF_EVALUATION, Judgement
+
+    default = SELF_EVALUATION
+    if card is not None and card.value is not None:
+        default = Judgement("", card.value.good, card.value.bad, card.value.position)
+    suffix = default.suffix if config.reward_suffix is None else config.reward_suffix
+    # Another question is asked after the steps, wherever the adapter gives its value.
+    position = default.position if not suffix else "after"
+    return Judgement(suffix, config.reward_good or default.good, config.reward_bad or default.bad, position)
+
+
+def _given(config: SolveConfig, *names: str) -> list[str]:
+    """Those of the settings that the user gave, as they are written on the command line."""
+    return sorted(name.replace("_", "-") for name in names if getattr(config, name))

@@ -1,0 +1,35 @@
+"""Adapters that come with the package, a folder each, made by the commands of `reasoning.train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["EMBEDDED", "label", "shipped"]
+
+# The adapter of the embedded model: grade-school mathematics, one line a step.
+EMBEDDED: Final = Path(__file__).parent / "smollm2-135m-math"
+_WEIGHTS = "adapter_model.safetensors"
+
+
+def shipped(policy: str | None, task: str) -> Path | None:
+    """The adapter that a `--policy` takes by default for a task (its name), None where there is none for it.
+
+    The embedded model has one. It applies to every task but `math500`: it was trained to end with `#### NUMBER`, and
+    that task's answers are LaTeX in a box.
+    """
+    if policy not in (None, "", "embedded") or task == "math500":
+        return None
+    return EMBEDDED if (EMBEDDED / _WEIGHTS).is_file() else None
+
+
+def label(adapter: str | None) -> str | None:
+    """An `--adapter` as a run records it: a shipped one by name and content, as another version may ship another."""
+    if adapter in (None, "", "none"):
+        return None
+    folder = Path(str(adapter))
+    if folder.parent != EMBEDDED.parent:
+        return adapter
+    from reasoning.engine.adapters import identity
+
+    return f"shipped adapter {folder.name} ({identity(folder)[:8]})"
