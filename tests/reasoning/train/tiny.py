@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
 from reasoning.engine.tokenizer import HFTokenizer
 
@@ -99,3 +100,50 @@ def log_probs(network: Any, prompt: list[int], continuation: list[int]) -> torch
     logits = network(input_ids=torch.tensor([[*prompt, *continuation]])).logits[0].float()
     after = logits.log_softmax(-1)[len(prompt) - 1 : -1]
     return after.gather(1, torch.tensor(continuation)[:, None])[:, 0]
+
+
+# What makes a job small, and exact enough to be compared bit for bit.
+SETTINGS = {
+    "dtype": "float32",
+    "bf16": "false",
+    "use_cpu": "true",
+    "attn_implementation": "eager",
+    "lora_r": "4",
+    "report_to": "none",
+    "logging_steps": "1",
+    "learning_rate": "1e-2",
+    "per_device_train_batch_size": "4",
+}
+
+
+def options(**settings: object) -> list[str]:
+    """Command-line arguments of a small job; a list becomes several values."""
+    found: list[str] = []
+    for name, value in {**SETTINGS, **settings}.items():
+        found += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    return found
+
+
+class Killed(Exception):
+    """Raised inside a training step, as a stand-in for a signal."""
+
+
+class KilledAt(TrainerCallback):
+    """Ends a job abruptly when it begins its step `step` (from 0), after the checkpoints before that."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            raise Killed
+
+
+def adapter(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of an adapter folder."""
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Whether two adapters are alike bit for bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
