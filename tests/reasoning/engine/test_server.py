@@ -381,7 +381,8 @@ def test_a_plain_server_gets_text_and_declares_what_it_cannot_do(tokenizer: str)
             whole = await engine.complete(prompt, Sampling(50))
             assert (whole.text, whole.finish, whole.usage.completion) == ("3+4=7\nand on", "eos", 9)
             assert bodies[0]["prompt"] == "3+4=?\n" and "stop" not in bodies[0]
-            for refused in (engine.next_token_logprobs(prompt, [1]), engine.score(prompt, [1])):
+            watching = engine.complete(prompt, Sampling(50, watch=(1,)))
+            for refused in (engine.next_token_logprobs(prompt, [1]), engine.score(prompt, [1]), watching):
                 with pytest.raises(EngineError, match="vLLM") as caught:
                     await refused
                 one_line(caught.value)
