@@ -94,7 +94,7 @@ class ServerEngine:
         if sampling.max_tokens < 1:
             raise EngineError(f"max_tokens is {sampling.max_tokens}; ask for at least one token")
         if sampling.watch:
-            raise EngineError("a server watches no tokens while it samples; use an engine on this machine")
+            raise EngineError(f"the server {self.device} watches no tokens while it samples; use vLLM on this machine")
         body: dict[str, Any] = {
             "model": self.name,
             "max_tokens": min(sampling.max_tokens, room),
