@@ -79,7 +79,7 @@ def operations(program: Sequence[Fraction | str]) -> list[Fraction]:
     stack: list[Fraction] = []
     results: list[Fraction] = []
     for item in program:
-        if isinstance(item, Fraction):
+        if not isinstance(item, str):
             stack.append(item)
             continue
         value = stack.pop()
