@@ -25,6 +25,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -148,9 +149,10 @@ class Policy:
         return int(self.processing.eos_token_id)
 
 
-def load_policy(job: JobFields) -> Policy:
+def load_policy(job: JobFields, *, classify: bool = False) -> Policy:
     """Base model, LoRA adapter (new, or the one to go on from), tokenizer, task and profile of a job.
 
+    With `classify` a new head of two classes per token, saved with the adapter, takes the place of the vocabulary's.
     Raises UserError where the task is for evaluation only, or adapter and base do not belong together.
     """
     task = get_task(job.task)
@@ -163,9 +165,18 @@ def load_policy(job: JobFields) -> Policy:
     folder = models.folder(reference)
     if reference.adapter is not None:
         adapters.check_base(folder, reference.adapter)
+        kind = adapters.adapter_config(reference.adapter).get("task_type")
+        if (kind == "TOKEN_CLS") is not classify:
+            raise UserError(f"the adapter {reference.adapter} is for another kind of model ({kind}): name another")
+    form, extra = (AutoModelForTokenClassification, {"num_labels": 2}) if classify else (AutoModelForCausalLM, {})
+    torch.manual_seed(getattr(job, "seed", 0))
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, job.dtype), attn_implementation=job.attn_implementation, local_files_only=True
+        model = form.from_pretrained(
+            folder,
+            dtype=getattr(torch, job.dtype),
+            attn_implementation=job.attn_implementation,
+            local_files_only=True,
+            **extra,
         )
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"cannot load {job.model} in {job.dtype}: {one_line(error)}") from None
@@ -179,12 +190,15 @@ def load_policy(job: JobFields) -> Policy:
             raise UserError(f"the adapter {reference.adapter} does not fit {job.model}: {one_line(error)}") from None
     else:
         targets = job.lora_target_modules
+        heads = [n for n, m in model.named_children() if isinstance(m, torch.nn.Linear)] if classify else None
         config = LoraConfig(
             r=job.lora_r,
             lora_alpha=job.lora_alpha,
             lora_dropout=job.lora_dropout,
             target_modules=targets if targets == "all-linear" else targets.split(","),
-            task_type="CAUSAL_LM",
+            exclude_modules=heads,
+            modules_to_save=heads,
+            task_type="TOKEN_CLS" if classify else "CAUSAL_LM",
         )
         torch.manual_seed(getattr(job, "seed", 0))
         try:

@@ -15,14 +15,27 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 
 from data.errors import DataError, UserError
 from data.rows import Solution
 from reasoning.engine.base import Tokenizer
-from reasoning.train.branches import IGNORED
-from reasoning.train.sft import StepSFTTrainer
+from reasoning.train.branches import IGNORED, NO_VALUE, BranchCollator
+from reasoning.train.job import Policy, Progress, save_adapter, train
+from reasoning.train.sft import StepSFTTrainer, rows_of
 
-__all__ = ["Position", "ValueFields", "ValueTrainer", "at_position", "choose", "judgement_ids", "value_loss"]
+__all__ = [
+    "Position",
+    "ValueFields",
+    "ValueTrainer",
+    "at_position",
+    "choose",
+    "fit",
+    "judgement_ids",
+    "prepare",
+    "score_steps",
+    "value_loss",
+]
 
 Position = Literal["border", "after", "both"]
 
@@ -145,3 +158,96 @@ class ValueTrainer(StepSFTTrainer):
         if labelled:
             metrics["value_loss"].append(float(value.detach()) / labelled)
         return (loss, {}) if return_outputs else loss
+
+
+def prepare(
+    job: Any, policy: Policy, solutions: Sequence[Solution], *, words: bool
+) -> tuple[list[Any], dict[str, int]]:
+    """A job's rows for `BranchCollator`, shuffled, and their counts for its card. Raises UserError or DataError.
+
+    Without `words` only labelled solutions are taken, and no token of theirs counts as a label.
+    """
+    chosen = choose(solutions, balance=job.balance, max_per_question=job.max_per_question, seed=job.seed)
+    if not words:
+        chosen = [row for row in chosen if row.values is not None]
+    rows, left_out = rows_of(chosen, policy, job.max_length, job.max_branches, values=True)
+    if not rows:
+        raise UserError(f"no row is left to train on ({dict(left_out)})")
+    if not words:
+        rows = [{**row, "labels": [[IGNORED] * len(ids) for ids in row["branches"]]} for row in rows]
+    random.Random(job.seed).shuffle(rows)
+    count = sum(len(row["branches"]) for row in rows)
+    labelled = sum(x != NO_VALUE for row in rows for branch in row["values"] for x in branch)
+    told = "".join(f"; {n} {why}" for why, n in left_out.items())
+    print(f"{count} solutions of {len(rows)} prompts, {labelled} steps with values{told}", flush=True)
+    return rows, {"solutions": count, "labelled_steps": labelled}
+
+
+def fit(
+    job: Any,
+    policy: Policy,
+    solutions: Sequence[Solution],
+    checkpoint: str | None,
+    *,
+    stage: str,
+    words: bool,
+    weight: float,
+    position: Position,
+) -> None:
+    """Train the adapter of a job on solutions, with the values of their steps as two tokens, and save it."""
+    value_ids = judgement_ids(policy.tokenizer, job.good, job.bad)
+    rows, counts = prepare(job, policy, solutions, words=words)
+    job.dataset_kwargs = {"skip_prepare_dataset": True}
+    job.remove_unused_columns = False
+    trainer = ValueTrainer(
+        model=policy.model,
+        args=job,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=policy.processing,
+        data_collator=BranchCollator(policy.processing.pad_token_id, torch.bfloat16 if job.bf16 else torch.float32),
+        callbacks=[Progress()],
+        value_ids=value_ids,
+        value_weight=weight,
+        position=position,
+    )
+    seconds = train(trainer, checkpoint)
+    # An adapter that learned both serves the one that is free.
+    served = "after" if position == "after" else "border"
+    value = {"position": served, "good": job.good, "bad": job.bad}
+    steps = trainer.state.global_step
+    save_adapter(policy, job, {"stage": stage, "value": value, **counts, "steps": steps, "seconds": round(seconds)})
+    print(f"adapter in {job.output_dir}")
+
+
+def score_steps(
+    policy: Policy, rows: Sequence[Solution], differences: Any, position: Position, batch_size: int = 8
+) -> list[list[float]]:
+    """The value of every step of `rows`, in [0, 1], as one list per row.
+
+    `differences(batch)` gives z_good - z_bad after every token, (batch, length), for a batch of `BranchCollator`.
+    Solutions of one question are scored as branches of one row, up to 8 at a time.
+    """
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        groups[row.id, row.question, row.prompt_ids].append(i)
+    parts = [group[i : i + 8] for group in groups.values() for i in range(0, len(group), 8)]
+    packed = []
+    for part in parts:
+        # Any label marks where a step ends.
+        marked = [replace(rows[i], values=(0.0,) * len(rows[i].steps)) for i in part]
+        (whole,), _ = rows_of(marked, policy, None, len(part), values=True)
+        packed.append({**whole, "labels": [[IGNORED] * len(ids) for ids in whole["branches"]]})
+    collate = BranchCollator(policy.processing.pad_token_id, policy.model.dtype)
+    device = next(policy.model.parameters()).device
+    scores: list[list[float]] = [[] for _ in rows]
+    order = sorted(range(len(parts)), key=lambda k: packed[k]["length"])
+    for start in range(0, len(order), batch_size):
+        numbers = order[start : start + batch_size]
+        batch = {name: x.to(device) for name, x in collate([packed[k] for k in numbers]).items()}
+        targets = batch.pop("values")
+        with torch.inference_mode():
+            found = torch.sigmoid(at_position(differences(batch), targets, position)[0]).tolist()
+        owners = [i for k in numbers for i in parts[k] for _ in rows[i].steps]
+        for i, value in zip(owners, found, strict=True):
+            scores[i].append(value)
+    return scores
