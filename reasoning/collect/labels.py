@@ -62,14 +62,14 @@ def run(args: argparse.Namespace) -> int:
     seconds = asyncio.run(_from_run(args) if args.how == "tree" else _from_file(args))
     total = notes(args.out)
     print(
-        f"{total['kept']} labelled solutions of {total['groups']} questions in {args.out}: {total['steps']} steps, "
+        f"{total['kept']} labelled solutions of {total['groups']} questions in {args.out}: {total['labelled']} steps, "
         f"{total['rollouts']} rollouts, {_shown(total)}; {duration(seconds)}"
     )
     return 0
 
 
 def _shown(counts: Mapping[str, int]) -> str:
-    return f"{counts['zero'] / max(1, counts['steps']):.3f} of steps labelled 0"
+    return f"{counts['zero'] / max(1, counts['labelled']):.3f} of steps labelled 0"
 
 
 async def _from_file(args: argparse.Namespace) -> float:
@@ -112,14 +112,14 @@ async def _from_run(args: argparse.Namespace) -> float:
         async with Grader(task) as grader:
             for result in view.results:
                 if result.problem not in file.done and result.failed is None:
-                    built = _built(from_tree(await grow(view, result.problem, grader), view.name), 0)
+                    built = _built(from_tree(await grow(view, result, grader), view.name), 0)
                     file.add(result.problem, built.rows, kept=len(built.rows), **built.counts)
     return 0.0
 
 
 def _built(rows: Sequence[Solution], rollouts: int) -> Built:
     values = [v for row in rows for v in row.values or () if v is not None]
-    counts = {"steps": len(values), "zero": sum(v == 0.0 for v in values), "rollouts": rollouts}
+    counts = {"labelled": len(values), "zero": sum(v == 0.0 for v in values), "rollouts": rollouts}
     return Built([row.to_json() for row in rows], counts)
 
 

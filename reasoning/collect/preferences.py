@@ -57,7 +57,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "below their parent's value",
     )
     add("--per-question", type=positive, metavar="N", help="pairs of a question at most, the widest apart first")
-    add("--min-visits", type=positive, default=2, metavar="N", help="for siblings: visits of a side (default: 2)")
+    add(
+        "--min-visits",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="siblings: visits of a step at least (default: 2)",
+    )
     add("--tries", type=positive, default=8, metavar="N", help="for step-dpo: corrections sampled at most (default: 8)")
     add(
         "--wrong-at",
@@ -88,8 +94,8 @@ async def _from_run(args: argparse.Namespace) -> float:
         async with Grader(task) as grader:
             for result in view.results:
                 if result.problem not in file.done and result.failed is None:
-                    grown = await grow(view, result.problem, grader)
-                    rows = pairs(args.how, of_tree(grown), args.min_visits, {"run": view.name})
+                    grown = await grow(view, result, grader)
+                    rows = pairs(args.how, of_tree(grown, args.min_visits), {"run": view.name})
                     built = _built(rows, args.per_question)
                     file.add(result.problem, built.rows, kept=len(built.rows))
     return 0.0
@@ -102,11 +108,13 @@ async def _from_file(args: argparse.Namespace) -> float:
         raise UserError(f"{args.file} has rows without token ids or values: take what `solutions` or `labels` wrote")
     by_question = grouped(rows)
     settings = {"rows": "preferences", "how": args.how, "source": file_digest(args.file), **_limits(args)}
+    if args.how == "siblings-mcts-dpo" and any("counts" in row.provenance.get("labels", {}) for row in rows):
+        raise UserError(f"{args.file} is labelled by rollouts, which are no visits: take sampled solutions or a --run")
     if args.how != "step-dpo":
         with RowFile(args.out, settings) as file:
             for key, group in by_question.items():
                 if key not in file.done:
-                    found = pairs(args.how, of_solutions(group), args.min_visits, _policy_of(group[0].provenance))
+                    found = pairs(args.how, of_solutions(group, args.min_visits), _policy_of(group[0].provenance))
                     built = _built(found, args.per_question)
                     file.add(key, built.rows, kept=len(built.rows))
         return 0.0
@@ -169,17 +177,16 @@ class Siblings:
     on_best_path: bool
 
 
-def pairs(how: str, places: Sequence[Siblings], min_visits: int, provenance: Mapping[str, Any]) -> list[Preference]:
-    """The pairs that a rule finds among siblings of at least `min_visits` visits."""
+def pairs(how: str, places: Sequence[Siblings], provenance: Mapping[str, Any]) -> list[Preference]:
+    """The pairs that a rule finds among siblings."""
     found = []
     for place in places:
-        sides = [side for side in place.sides if side.visits >= min_visits]
         rule: list[Pair] = []
         if how == "siblings-cpl":
-            rule = cpl_pairs(sides)
+            rule = cpl_pairs(place.sides)
         elif how == "advantage":
-            rule = [] if place.value is None else advantage_pairs(sides, place.value)
-        elif place.on_best_path and (best := mcts_dpo_pair(sides)) is not None:
+            rule = [] if place.value is None else advantage_pairs(place.sides, place.value)
+        elif place.on_best_path and (best := mcts_dpo_pair(place.sides)) is not None:
             rule = [best]
         found += [_preference(place.problem, place.prompt_ids, place.prefix, pair, how, provenance) for pair in rule]
     return found
@@ -213,16 +220,18 @@ def _rank(side: Side) -> tuple[int, float]:
     return side.visits, side.value
 
 
-def of_solutions(rows: Sequence[Solution]) -> list[Siblings]:
+def of_solutions(rows: Sequence[Solution], min_visits: int = 1) -> list[Siblings]:
     """Every branching of the solutions of one question, as a trie of their steps' ids.
 
     A side's value is its step's label. Its visits are the samples that pass through it, or, in a labelled file, the
-    rollouts its label rests on.
+    rollouts its label rests on; sides of less than `min_visits` are left out, but for last steps, whose value is known.
     """
     # A row stands for as many samples as gave it.
     numbers = [n for n, row in enumerate(rows) for _ in range(row.provenance.get("times", 1))]
     nodes, paths = prefix_trie([Sample(rows[n].step_ids or (), rows[n].correct) for n in numbers])
-    where = {node: (rows[n], k) for n, path in zip(numbers, paths, strict=True) for k, node in enumerate(path)}
+    # Where a right solution passes through a node, its continuation is the evidence.
+    order = sorted(zip(numbers, paths, strict=True), key=lambda both: rows[both[0]].correct)
+    where = {node: (rows[n], k) for n, path in order for k, node in enumerate(path)}
     problem = Problem(rows[0].id, rows[0].question, rows[0].answer)
 
     def side(node: int) -> Side | None:
@@ -232,7 +241,9 @@ def of_solutions(rows: Sequence[Solution]) -> list[Siblings]:
         value = row.values[k]
         if value is None:
             return None
-        visits = _visits(row, k) if "labels" in row.provenance else nodes[node].visits
+        visits = _visits(row, k, rows)
+        if visits < min_visits and k < len(row.steps) - 1:
+            return None
         return Side(row.steps[k], nodes[node].ids, row.own[k], value, visits, "".join(row.steps[k + 1 :]))
 
     sides = {node: side(node) for node in where}
@@ -260,13 +271,13 @@ def of_solutions(rows: Sequence[Solution]) -> list[Siblings]:
     return found
 
 
-def of_tree(grown: Grown) -> list[Siblings]:
-    """Every branching of a stored tree."""
+def of_tree(grown: Grown, min_visits: int = 1) -> list[Siblings]:
+    """Every branching of a stored tree; `min_visits` as in `of_solutions`."""
     tree = grown.tree
     best = {0}
     found = []
     for node in tree.nodes:
-        children = grown.siblings(node)
+        children = [n for n in grown.siblings(node) if n.visits >= min_visits or n.id in grown.right]
         sides = []
         for child in children:
             value = grown.value(child)
@@ -314,7 +325,7 @@ async def correct(
     for step in range(wrong, len(row.steps)):
         prefix = row.prompt_ids + tuple(i for ids in row.step_ids[:step] for i in ids)
         before = "".join(row.steps[:step])
-        found = [side for other in others if (side := _going_on(other, row.step_ids[:step])) is not None]
+        found = [side for other in others if (side := _going_on(other, row.step_ids[:step], others)) is not None]
         tried = 0
         while not found and tried < tries:
             sample = await sampler.sample(problem, prefix, before, tried)
@@ -332,7 +343,7 @@ async def correct(
             row.step_ids[step],
             row.own[step],
             row.values[step] or 0.0,
-            _visits(row, step),
+            _visits(row, step, others),
             "".join(row.steps[step + 1 :]),
         )
         told = {**provenance, "step": step, "tried": tried}
@@ -340,7 +351,7 @@ async def correct(
     return None, asked
 
 
-def _going_on(other: Solution, prefix: tuple[tuple[int, ...], ...]) -> Side | None:
+def _going_on(other: Solution, prefix: tuple[tuple[int, ...], ...], rows: Sequence[Solution]) -> Side | None:
     """The step after `prefix` of a right solution that begins with it."""
     step = len(prefix)
     if not other.correct or other.step_ids is None or other.own is None or other.values is None:
@@ -349,12 +360,15 @@ def _going_on(other: Solution, prefix: tuple[tuple[int, ...], ...]) -> Side | No
         return None
     rest = "".join(other.steps[step + 1 :])
     value = other.values[step] or 1.0  # where all rollouts failed there is still this solution
-    return Side(other.steps[step], other.step_ids[step], other.own[step], value, _visits(other, step), rest)
+    return Side(other.steps[step], other.step_ids[step], other.own[step], value, _visits(other, step, rows), rest)
 
 
-def _visits(row: Solution, step: int) -> int:
-    """What a step's value rests on: the rollouts of its label, or the samples that gave this solution."""
-    counts = row.provenance.get("labels", {}).get("counts")
-    if counts is not None and counts[step] is not None:
-        return int(counts[step][1])
-    return int(row.provenance.get("times", 1))
+def _visits(row: Solution, step: int, rows: Sequence[Solution]) -> int:
+    """What a step's value rests on: the rollouts of its label, or the samples that pass through it."""
+    if (about := row.provenance.get("labels")) is not None:
+        counts = about.get("counts") or [None] * len(row.steps)
+        visits = about.get("visits")
+        return int(visits[step] if visits else counts[step][1] if counts[step] is not None else 0)
+    assert row.step_ids is not None
+    path = row.step_ids[: step + 1]
+    return sum(other.provenance.get("times", 1) for other in rows if (other.step_ids or ())[: step + 1] == path)

@@ -9,9 +9,9 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.collect.sampler import training_task
 from reasoning.grading import Grader
-from reasoning.runs import RunView, read_run
+from reasoning.runs import ProblemResult, RunView, read_run
 from reasoning.tasks.base import Task
-from search.tree import ROOT, Node, Tree
+from search.tree import Node, Tree
 from search.types import Finish
 
 __all__ = ["Grown", "grow", "open_trees"]
@@ -49,7 +49,7 @@ class Grown:
 
     def finished(self) -> Iterator[list[Node]]:
         """The path from first step to answer of every finished solution."""
-        return (self.tree.path(node) for node in sorted(self.right) if node != ROOT)
+        return (self.tree.path(node) for node in sorted(self.right))
 
 
 def open_trees(name: str) -> tuple[RunView, Task]:
@@ -62,12 +62,11 @@ def open_trees(name: str) -> tuple[RunView, Task]:
     return view, task
 
 
-async def grow(view: RunView, problem: str, grader: Grader) -> Grown:
+async def grow(view: RunView, result: ProblemResult, grader: Grader) -> Grown:
     """The tree of one problem of a run, its answers judged. Raises UserError where its log is not this version's."""
     from reasoning.runs.text import rebuild
 
-    result = next(r for r in view.results if r.problem == problem)
-    tree = rebuild(view, result, view.tells(problem))
+    tree = rebuild(view, result, view.tells(result.problem))
     question = Problem(result.problem, result.question, result.gold)
     right: dict[int, bool] = {}
     for node in tree.answered():
