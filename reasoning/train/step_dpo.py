@@ -218,10 +218,7 @@ class StepDPOTrainer(ExactOrder, DPOTrainer):  # type: ignore[misc]
 
     def _reference(self, dataset: Any, batch_size: int) -> list[list[float]]:
         """Log-probabilities of the chosen and of the rejected step of every row, under the model as it is."""
-        loader = self.accelerator.prepare(
-            # A generator of its own: training draws the same numbers whether this pass ran or was remembered.
-            DataLoader(dataset, batch_size, collate_fn=self.data_collator, generator=torch.Generator())
-        )
+        loader = self.accelerator.prepare(DataLoader(dataset, batch_size, collate_fn=self.data_collator))
         model, home = self.model, next(self.model.parameters()).device
         if self.is_deepspeed_enabled:
             model = prepare_deepspeed(model, self.accelerator)
