@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import errno
 import hashlib
 import json
 import logging
@@ -23,6 +24,8 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForTokenClassification,
@@ -226,7 +229,10 @@ def prepare_output(job: Any) -> str | None:
 
 def _prepare_output(job: Any, *, writes: bool) -> str | None:
     folder = Path(job.output_dir)
-    if job.overwrite and folder.exists() and writes:
+    if job.overwrite and writes and folder.is_dir():
+        # Only what a job has written is ever deleted, whatever folder is named by mistake.
+        if any(folder.iterdir()) and not any((folder / name).exists() for name in (JOB, "adapter_config.json")):
+            raise UserError(f"{folder} holds something that no job wrote: name another --output_dir")
         with _on_disk(folder):
             shutil.rmtree(folder)
     # Through JSON and back, so that tuples are lists on both sides.
@@ -278,12 +284,24 @@ def save_adapter(policy: Policy, job: Any, card: Mapping[str, Any], adapter_name
     The card holds the profile the adapter was trained under and what identifies its base, so that `--adapter` alone
     is enough to use it.
     """
-    from safetensors.torch import save_file
+    # Where weights are sharded every process takes part in gathering them, and one writes.
+    state = {
+        name: tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+        for name, tensor in policy.model.state_dict().items()
+        if "lora_" in name or "modules_to_save" in name
+    }
+    if job.process_index == 0:
+        with _on_disk(Path(job.output_dir)):
+            _save_adapter(policy, job, card, adapter_name, state)
 
+
+def _save_adapter(
+    policy: Policy, job: Any, card: Mapping[str, Any], adapter_name: str, state: Mapping[str, torch.Tensor]
+) -> None:
     folder = Path(job.output_dir)
     scratch = folder / "adapter.partial"
     base = models.folder(models.resolve(job.model))
-    policy.model.save_pretrained(scratch, selected_adapters=[adapter_name])
+    policy.model.save_pretrained(scratch, selected_adapters=[adapter_name], state_dict=state)
     inner = scratch if adapter_name == "default" else scratch / adapter_name
     weights = adapters.load_weights(inner)
     config = json.loads((inner / "adapter_config.json").read_text())
@@ -298,11 +316,27 @@ def save_adapter(policy: Policy, job: Any, card: Mapping[str, Any], adapter_name
         **card,
     }
     (folder / CARD).write_text(json.dumps(about, indent=1) + "\n")
-    save_file(
-        {k: v.to(torch.bfloat16).contiguous() for k, v in weights.items()}, folder / "new.safetensors", {"format": "pt"}
-    )
-    (folder / "new.safetensors").replace(folder / "adapter_model.safetensors")  # last: its presence says "finished"
+    new = scratch / "new.safetensors"
+    save_file({k: v.to(torch.bfloat16).contiguous() for k, v in weights.items()}, new, {"format": "pt"})
+    new.replace(folder / "adapter_model.safetensors")  # last: its presence says "finished"
     shutil.rmtree(scratch)
+
+
+@contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk refuses to write."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # safetensors and torch report a full disk as errors of their own, torch without saying so.
+        text = str(error)
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text or "PytorchStreamWriter" in text:
+            raise UserError(
+                f"no space left on the disk of {folder}: make room and run the same command again"
+            ) from None
+        if isinstance(error, OSError) and error.filename is not None:
+            raise UserError(f"cannot write {error.filename}: {error.strerror}") from None
+        raise
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------
@@ -365,20 +399,19 @@ def train(trainer: Any, checkpoint: str | None) -> float:
     if checkpoint:
         print(f"going on from {checkpoint}", flush=True)
     begun = time.monotonic()
-    try:
+    with _on_disk(Path(trainer.args.output_dir)):
         trainer.train(resume_from_checkpoint=checkpoint)
-    except (OSError, RuntimeError) as error:
-        # safetensors and torch report a full disk as their own errors.
-        if "No space left" in str(error) or getattr(error, "errno", None) == 28:
-            raise UserError(
-                f"no space left on the disk of {trainer.args.output_dir}: make room and run the same command again"
-            ) from None
-        raise
     return time.monotonic() - begun
 
 
 def main(run: Callable[[], int]) -> None:
-    """Exit with a command's status."""
+    """Exit with a command's status. Of a launcher's processes the first speaks for all."""
     from reasoning.cli import run_command
 
-    sys.exit(run_command(run))
+    if int(os.environ.get("RANK", "0")):
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    try:
+        status = run() if int(os.environ.get("LOCAL_RANK", "0")) else run_command(run)
+    except UserError:
+        status = 2  # its machine's first process says so
+    sys.exit(status)
