@@ -72,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
 
     seconds = asyncio.run(work())
     total = notes(args.out)
+    long = f", {total['too long']} too long for the model" if total["too long"] else ""
     print(
         f"{total['kept']} solutions of {total['groups']} questions in {args.out}: of {total['samples']} samples "
-        f"{_shown(total)}, {total['broken']} cut or malformed; {total['solved']} questions were solved at least once; "
+        f"{_shown(total)}, {total['broken']} cut or malformed; {total['solved']} questions solved at least once{long}; "
         f"{duration(seconds)}"
     )
     return 0

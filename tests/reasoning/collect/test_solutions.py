@@ -1,5 +1,6 @@
 """Sampled solutions: what a row holds, what is kept, and that a killed command goes on where it was."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,13 +10,15 @@ import time
 
 import pytest
 
-from data.rows import Solution
+from data.records import Problem
+from data.rows import RowFile, Solution
 from data.solutions import equations
 from reasoning.collect.__main__ import main
+from reasoning.collect.sampler import Built, build, notes
 from reasoning.collect.solutions import balanced
 from reasoning.engine.toy import EOS, ByteTokenizer
 
-from .toys import TERMS, TOY, data_dir, rows, solutions
+from .toys import TERMS, TOY, data_dir, question, rows, sampler, solutions
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +147,42 @@ def test_other_settings_and_foreign_files_are_refused_and_left_alone(tmp_path, c
     out.write_text('{"question": "mine"')
     assert main(again) == 2
     assert out.read_text() == '{"question": "mine"'
+
+
+def test_every_slot_is_taken_and_no_more(tmp_path):
+    """Questions do not wait for one another: 6 questions of 5 samples keep 13 slots busy."""
+    s = sampler(concurrency=13)
+    under_way = most = 0
+    complete = s.policy.engine.complete
+
+    async def watched(prompt_ids, sampling):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        under_way -= 1
+        return await complete(prompt_ids, sampling)
+
+    s.policy.engine.complete = watched
+    problems = {f"toy/train/{i}": Problem(f"toy/train/{i}", question(t), str(sum(t))) for i, t in enumerate(TERMS)}
+
+    async def one(problem: Problem) -> Built:
+        return Built((), {"samples": len(await s.samples(problem, s.policy.prompt(problem), "", 5))})
+
+    out = tmp_path / "x.jsonl"
+    with RowFile(out, {}) as file:
+        asyncio.run(build(s, file, problems, one, lambda counts: ""))
+    assert most == 13
+    assert notes(out)["samples"] == 30
+
+
+def test_a_question_too_long_for_the_model_is_counted_and_the_rest_goes_on(tmp_path, capsys):
+    folder = data_dir(tmp_path)
+    with (folder / "gsm8k" / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "Add " + "9" * 9000, "answer": "#### 9"}) + "\n")
+    out = tmp_path / "x.jsonl"
+    assert main(["solutions", *TOY, "--data-dir", str(folder), "--out", str(out)]) == 0
+    assert notes(out)["too long"] == 1
+    assert notes(out)["groups"] == len(TERMS) + 1
+    assert "1 too long" in capsys.readouterr().out
