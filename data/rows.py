@@ -151,13 +151,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"no data file {path}")
     with path.open("rb") as file:
-        whole = _whole_size(file)
-    if whole == path.stat().st_size:
-        yield from read_jsonl(path)
-        return
-    # Rare: only after a kill in the middle of a write.
-    rows = path.read_bytes()[:whole].decode("utf-8").splitlines()
-    yield from (json.loads(row) for row in rows if row.strip())
+        whole = sum(line.endswith(b"\n") and not line.isspace() for line in file)
+    yield from read_jsonl(path, limit=whole)
 
 
 class RowFile:
@@ -198,7 +193,7 @@ class RowFile:
                 if end == 0:
                     if row is None and b'{"settings"'.startswith(line[:11]):
                         break  # killed while it wrote its first line
-                    if row is None or "settings" not in row:
+                    if row is None or not isinstance(row.get("settings"), dict):
                         raise DataError(f"{self.path} is not a file that this program wrote: name another file")
                     begun = row["settings"]
                     differing = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
@@ -243,19 +238,6 @@ def _whole_row(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
-
-
-def _whole_size(file: Any) -> int:
-    """Bytes up to and with the last newline."""
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - 65536)
-        file.seek(start)
-        at = file.read(end - start).rfind(b"\n")
-        if at >= 0:
-            return int(start + at + 1)
-        end = start
-    return 0
 
 
 def _short(row: object) -> str:
