@@ -10,7 +10,9 @@ from typing import Final
 
 from data.arithmetic import format_number, number
 
-__all__ = ["Mention", "mentions", "rewrite", "spell", "write"]
+__all__ = ["MAX_FIGURES", "Mention", "mentions", "rewrite", "spell", "write"]
+
+MAX_FIGURES: Final = 40  # characters; longer runs of digits are no numbers
 
 _ONES: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -49,6 +51,8 @@ def mentions(text: str) -> list[Mention]:
     found = []
     for match in _MENTION.finditer(text):
         start, end = match.span()
+        if end - start > MAX_FIGURES:
+            continue
         word = match["word"]
         value = Fraction(_WORDS[word.lower().replace(" ", "-")]) if word else number(match["figures"])
         after = _UNIT.match(text, end)

@@ -56,7 +56,7 @@ _CHOICE = re.compile(
     r"consecutive|(?:odd|even|prime|whole) numbers?|square root|no more than|up to|whichever|leap year|probability)\b",
     re.IGNORECASE,
 )
-_FRACTION = re.compile(r"\b([0-9]+) ?/ ?([0-9]+)\b")
+_FRACTION = re.compile(r"\b([0-9]{1,9}) ?/ ?([0-9]{1,9})\b")
 _PARTS: Final = {
     r"hal(?:f|ves)": 2,
     r"thirds?": 3,
@@ -552,7 +552,7 @@ def _numbers(expr: str) -> list[Fraction | str]:
 
 def _answer(problem: Problem) -> Fraction | None:
     text = (problem.answer or "").replace("$", "").strip()
-    return number(text) if re.fullmatch(r"-?[0-9,]*\.?[0-9]+", text) else None
+    return number(text) if re.fullmatch(r"-?[0-9,]{0,20}\.?[0-9]{1,20}", text) else None
 
 
 def _near(value: Fraction, here: Sequence[Mention], limit: Fraction | None) -> tuple[Fraction, ...]:
