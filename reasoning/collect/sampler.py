@@ -258,6 +258,9 @@ async def build(
             file.add(group, built.rows, kept=len(built.rows), **built.counts)
             counts.update(built.counts)
             progress.update(shown(counts), sampler.usage.completion)
+    except asyncio.CancelledError:
+        print(f"\nstopped; the same command goes on from {len(file.done)} groups in {file.path}", file=sys.stderr)
+        raise
     finally:
         progress.end()
     return time.perf_counter() - begun
