@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reasoning.cli import Parser, run_command
-from reasoning.collect import audit, labels, preferences, solutions
+from reasoning.collect import audit, corrected, labels, preferences, solutions
 
 __all__ = ["main"]
 
@@ -30,7 +30,13 @@ class Command(Protocol):
 
 
 # A new command is a module with `add_options` and `run`, and a line here.
-COMMANDS: dict[str, Command] = {"solutions": solutions, "labels": labels, "preferences": preferences, "audit": audit}
+COMMANDS: dict[str, Command] = {
+    "solutions": solutions,
+    "labels": labels,
+    "preferences": preferences,
+    "corrected": corrected,
+    "audit": audit,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.labels import Sample, first_error, prefix_trie
-from data.preferences import Pair, advantage_pairs, cpl_pairs, mcts_dpo_pair, same_step
+from data.labels import Sample, prefix_trie
+from data.preferences import Pair, advantage_pairs, cpl_pairs, mcts_dpo_pair
 from data.records import Problem
 from data.rows import Preference, RowFile, Side, Solution
 from reasoning.cli import duration
+from reasoning.collect.corrected import add_correction_options, find_correction, labelled_solutions
 from reasoning.collect.sampler import (
     Built,
     Sampler,
@@ -30,7 +31,6 @@ from reasoning.collect.sampler import (
     notes,
     own_mask,
     positive,
-    solutions_of,
     training_task,
 )
 from reasoning.collect.trees import Grown, grow, open_trees
@@ -64,15 +64,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="siblings: visits of a step at least (default: 2)",
     )
-    add("--tries", type=positive, default=8, metavar="N", help="for step-dpo: corrections sampled at most (default: 8)")
-    add(
-        "--wrong-at",
-        type=float,
-        default=0.0,
-        metavar="V",
-        help="for step-dpo: the first step of value V or less is wrong (default: 0; more for a reward's values)",
-    )
     add("--task", default="gsm8k", help="the task that judges answers (default: gsm8k)")
+    add_correction_options(parser)
     add_policy_options(parser)
 
 
@@ -102,10 +95,8 @@ async def _from_run(args: argparse.Namespace) -> float:
 
 
 async def _from_file(args: argparse.Namespace) -> float:
-    rows = solutions_of(args.file)
+    rows = labelled_solutions(args.file)
     task = training_task(args.task, None, [row.id for row in rows])
-    if any(row.step_ids is None or row.own is None or row.values is None for row in rows):
-        raise UserError(f"{args.file} has rows without token ids or values: take what `solutions` or `labels` wrote")
     by_question = grouped(rows)
     settings = {"rows": "preferences", "how": args.how, "source": file_digest(args.file), **_limits(args)}
     if args.how == "siblings-mcts-dpo" and any("counts" in row.provenance.get("labels", {}) for row in rows):
@@ -122,7 +113,7 @@ async def _from_file(args: argparse.Namespace) -> float:
     with RowFile(args.out, settings) as file:
         if by_question.keys() <= file.done:
             return 0.0
-        async with Sampler.open(args, task, "step-dpo") as sampler:
+        async with Sampler.open(args, task, "correction") as sampler:
 
             async def one(group: list[Solution]) -> Built:
                 wrong = [row for row in group if not row.correct]
@@ -308,59 +299,29 @@ async def correct(
 ) -> tuple[Preference | None, int]:
     """The first wrong step of a wrong solution against a step that leads on to the right answer, and samples asked.
 
-    Step-DPO (arXiv 2406.18629): the correction comes from the same policy and prefix. Right solutions among `others`
-    that share the prefix serve first; else up to `tries` samples, until one is right. A right solution with the very
-    step that was thought wrong proves that it was not: the search goes on at the next step. None where no step is
-    labelled wrong, or no correction was found.
+    Step-DPO (arXiv 2406.18629): the correction comes from the same policy and prefix (see `find_correction`).
     """
+    found, asked = await find_correction(row, others, sampler, tries, wrong_at)
+    if found is None:
+        return None, asked
+    assert row.prompt_ids is not None
+    assert row.step_ids is not None
+    step = found.step
+    prefix = row.prompt_ids + tuple(i for ids in row.step_ids[:step] for i in ids)
+    pair = Pair(_side(found.right[0], step, others, 1.0), _side(row, step, others, 0.0))
+    told = {**provenance, "step": step, "tried": found.tried}
+    problem = Problem(row.id, row.question, row.answer)
+    return _preference(problem, prefix, row.steps[:step], pair, "step-dpo", told), asked
+
+
+def _side(row: Solution, step: int, rows: Sequence[Solution], known: float) -> Side:
+    """A step of a solution whose outcome is `known`, with its label where it has one."""
     assert row.step_ids is not None
     assert row.own is not None
-    assert row.prompt_ids is not None
-    assert row.values is not None
-    problem = Problem(row.id, row.question, row.answer)
-    wrong = first_error(row.values, at_most=wrong_at)
-    asked = 0
-    if wrong is None:
-        return None, asked
-    for step in range(wrong, len(row.steps)):
-        prefix = row.prompt_ids + tuple(i for ids in row.step_ids[:step] for i in ids)
-        before = "".join(row.steps[:step])
-        found = [side for other in others if (side := _going_on(other, row.step_ids[:step], others)) is not None]
-        tried = 0
-        while not found and tried < tries:
-            sample = await sampler.sample(problem, prefix, before, tried)
-            tried += 1
-            if sample.right:
-                first, rest = sample.steps[0], "".join(s.text for s in sample.steps[1:])
-                found = [Side(first.text, first.ids, own_mask(first), 1.0, 1, rest)]
-        asked += tried
-        if not found:
-            return None, asked
-        if any(same_step(side.text, row.steps[step]) for side in found):
-            continue
-        rejected = Side(
-            row.steps[step],
-            row.step_ids[step],
-            row.own[step],
-            row.values[step] or 0.0,
-            _visits(row, step, others),
-            "".join(row.steps[step + 1 :]),
-        )
-        told = {**provenance, "step": step, "tried": tried}
-        return _preference(problem, prefix, row.steps[:step], Pair(found[0], rejected), "step-dpo", told), asked
-    return None, asked
-
-
-def _going_on(other: Solution, prefix: tuple[tuple[int, ...], ...], rows: Sequence[Solution]) -> Side | None:
-    """The step after `prefix` of a right solution that begins with it."""
-    step = len(prefix)
-    if not other.correct or other.step_ids is None or other.own is None or other.values is None:
-        return None
-    if other.step_ids[:step] != prefix or len(other.steps) == step:
-        return None
-    rest = "".join(other.steps[step + 1 :])
-    value = other.values[step] or 1.0  # where all rollouts failed there is still this solution
-    return Side(other.steps[step], other.step_ids[step], other.own[step], value, _visits(other, step, rows), rest)
+    # Where all rollouts after a right solution's step failed there is still that solution.
+    value = (row.values[step] if row.values else None) or known
+    rest = "".join(row.steps[step + 1 :])
+    return Side(row.steps[step], row.step_ids[step], row.own[step], value, max(1, _visits(row, step, rows)), rest)
 
 
 def _visits(row: Solution, step: int, rows: Sequence[Solution]) -> int:

@@ -73,6 +73,15 @@ def test_rules_on_sampled_solutions_by_hand():
     assert [p.weight for p in advantage] == pytest.approx([0.75 - 1 / 3, 1.0, 1.0])
 
 
+def test_the_best_path_does_not_come_back_below_a_worse_sibling():
+    below = [
+        row(THREE, TWO, "#### 4", values=(0.5, 0.5, 1.0)),
+        row(THREE, TWO, "#### 6", correct=False, values=(0.5, 0.5, 0.0)),
+        row(ONE, "#### 4", values=(1.0, 1.0), times=3),
+    ]
+    assert [(p.prefix, p.on_best_path) for p in of_solutions(below)] == [((), True), ((THREE, TWO), False)]
+
+
 def test_too_few_visits_are_no_evidence_but_for_a_last_step():
     places = of_solutions(TRIE, min_visits=4)
     assert told(pairs("siblings-cpl", places, {})) == [((THREE,), "#### 4", "#### 5")]
