@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -17,8 +18,12 @@ from typing import Any
 import psutil
 import pytest
 
+from data.errors import UserError
+from data.rows import Solution
+from reasoning.train import iterate, mix
+from reasoning.train.iterate import IterateJob, plan_of
 from reasoning.train.mix import real_count
-from reasoning.train.rounds import STATE, content_hash, read_state, round_seed
+from reasoning.train.rounds import STATE, Round, Stage, content_hash, read_state, round_seed
 
 TOY = "tests.reasoning.train.toy_rounds"
 
@@ -230,3 +235,197 @@ def test_real_rows_are_just_enough_for_their_share() -> None:
             assert real >= share * (real + sampled) - 1e-6
             assert real == 0 or real - 1 < share * (real - 1 + sampled)
     assert real_count(30, 0.5) == 30 and real_count(0, 0.5, 24) == 24
+
+
+# ---- the stages of `iterate` -----------------------------------------------------------------------------------------
+
+
+def stages(folder: Path, number: int = 1, **settings: Any) -> list[Stage]:
+    job = IterateJob(output_dir=str(folder), **settings)
+    return list(plan_of(job)(Round(number, 5, folder / f"round-{number:02}", None)))
+
+
+def after(stage: Stage, flag: str) -> str:
+    return stage.argv[stage.argv.index(flag) + 1]
+
+
+def test_each_stage_reads_what_the_one_before_wrote(tmp_path: Path) -> None:
+    for method, pairs, wanted in [
+        ("sample", "none", "collect mix joint greedy pass"),
+        ("sample", "siblings-mcts-dpo", "collect mix joint pairs step_dpo greedy pass"),
+        ("sample", "step-dpo", "collect mix joint pairs step_dpo greedy pass"),
+        ("mcts", "siblings-cpl", "search collect mix joint pairs step_dpo greedy pass"),
+        ("mcts", "step-dpo", "search collect mix joint pairs step_dpo greedy pass"),
+    ]:
+        found = stages(tmp_path, method=method, pairs=pairs)
+        assert [stage.name for stage in found] == wanted.split()
+        by_name = {stage.name: stage for stage in found}
+        (rows,), (sampled,) = by_name["mix"].outputs, by_name["collect"].outputs
+        assert after(by_name["mix"], "--data") == str(sampled)
+        assert after(by_name["joint"], "--data") == str(rows)
+        last = by_name.get("step_dpo", by_name["joint"])
+        if "step_dpo" in by_name:
+            assert after(last, "--adapter") == str(by_name["joint"].adapter)
+            assert after(last, "--data") == str(by_name["pairs"].outputs[0])
+        assert after(by_name["greedy"], "--adapter") == after(by_name["pass"], "--adapter") == str(last.adapter)
+        if method == "mcts":  # the stored search is what is labelled and compared
+            run = after(by_name["search"], "--run")
+            assert run in by_name["collect"].argv
+            assert by_name["search"].env == by_name["collect"].env == {"STEPSOLVER_RUNS": str(tmp_path / "runs")}
+            assert pairs == "step-dpo" or after(by_name["pairs"], "--run") == run
+
+
+def test_every_command_is_one_that_its_module_understands(tmp_path: Path) -> None:
+    from reasoning.collect.__main__ import COMMANDS
+    from reasoning.solve import _parser
+    from reasoning.train.job import parse
+    from reasoning.train.joint import JointJob
+    from reasoning.train.sft import SFTJob
+    from reasoning.train.step_dpo import StepDPOJob
+
+    jobs = {"sft": SFTJob, "joint": JointJob, "step_dpo": StepDPOJob}
+    seen = set()
+    for method, trainer, pairs in [
+        ("sample", "sft", "step-dpo"),
+        ("mcts", "joint", "siblings-mcts-dpo"),
+        ("sample", "joint", "advantage"),
+    ]:
+        made = stages(
+            tmp_path,
+            method=method,
+            trainer=trainer,
+            pairs=pairs,
+            engine=["max_num_seqs=8"],
+            collect_options=["max_answer_tokens=99"],
+            trainer_options=["max_steps=3", "use_cpu=true"],
+            step_dpo_options=["beta=0.3", "use_cpu=true"],
+        )
+        for stage in made:
+            _, module, *argv = stage.argv
+            name = module.rpartition(".")[2]
+            seen.add(name)
+            if name == "solve":
+                assert vars(_parser().parse_args(argv))["adapter"]
+            elif name == "collect":
+                parser = argparse.ArgumentParser()
+                COMMANDS[argv[0]].add_options(parser)
+                parser.parse_args(argv[1:])
+            elif name in jobs:
+                job = parse(jobs[name], argv, "a job")
+                assert job.seed == 5 and job.use_cpu
+                assert getattr(job, "max_steps" if name != "step_dpo" else "beta") in (3, 0.3)
+    assert seen == {"solve", "collect", "mix", "sft", "joint", "step_dpo"}
+
+
+def test_rounds_take_the_next_questions_of_the_pool_and_begin_again_at_its_end(tmp_path: Path) -> None:
+    def slices(**settings: Any) -> list[tuple[str, str]]:
+        found = [stages(tmp_path, number, **settings)[0] for number in range(1, 6)]
+        return [(after(stage, "--offset"), after(stage, "--limit")) for stage in found]
+
+    assert slices(offset=100, pool=50, limit=20) == [(str(100 + o), "20") for o in (0, 20, 0, 20, 0)]
+    assert slices(offset=100, pool=50, limit=20, fresh=False) == [("100", "20")] * 5
+    assert slices(offset=0, pool=50, limit=80) == [("0", "50")] * 5
+
+
+def test_held_out_questions_are_measured_with_one_seed_in_all_rounds(tmp_path: Path) -> None:
+    for number in (0, 1, 2):
+        *_, greedy, several = stages(tmp_path, number, seed=8, eval_offset=7100, eval_limit=9)
+        assert after(greedy, "--seed") == after(several, "--seed") == "8"
+        assert after(greedy, "--offset") == after(several, "--offset") == "7100"
+    assert [stage.name for stage in stages(tmp_path, 0, eval_samples=0)] == ["greedy"]
+
+
+def test_a_round_without_pairs_goes_without_preference_training(tmp_path: Path) -> None:
+    folder = tmp_path / "round-01"
+    folder.mkdir()
+    (folder / "solutions.jsonl").write_text(json.dumps(Solution("a/1", "q", "1", ("#### 1",)).to_json()) + "\n")
+    (folder / "pairs.jsonl").write_text('{"settings": {}}\n{"group": "a/1"}\n')
+    names = [stage.name for stage in stages(tmp_path, pairs="advantage")]
+    assert "pairs" in names and "step_dpo" not in names
+    (folder / "solutions.jsonl").write_text('{"settings": {}}\n')
+    assert "pairs" not in [stage.name for stage in stages(tmp_path, pairs="advantage")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"eval_offset": 6990}, "held-out questions 6990 to 7462 are among the training questions"),
+        ({"pool": 7001}, "are among the training questions 0 to 7000"),
+        ({"split": "test"}, "for measuring only"),
+        ({"task": "math500"}, "for evaluation only"),
+        ({"model": "toy"}, "cannot be trained"),
+        ({"real_share": 1.0}, "--real_share must be at least 0 and below 1"),
+        ({"limit": 0}, "--limit must be at least 1"),
+        ({"adapter": "/nowhere"}, "/nowhere"),
+        ({"profile": "tables"}, "tables"),
+        ({"trainer_options": ["seed=1"]}, "seed is not for a stage to choose"),
+        ({"collect_options": ["oops"]}, "write oops as KEY=VALUE"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_runs(
+    tmp_path: Path, settings: dict[str, Any], wanted: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(wanted)):
+        stages(tmp_path / "run", **settings)
+
+
+RECIPES = Path(iterate.__file__).parent / "recipes"
+
+
+@pytest.mark.parametrize("recipe", ["smoke.yaml", "embedded-gpu/iterate.yaml"])
+def test_a_dry_run_prints_every_command_and_writes_nothing(
+    tmp_path: Path, recipe: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(RECIPES.parents[2])
+    argv = ["--config", str(RECIPES / recipe), "--dry_run", "true", "--output_dir", str(tmp_path / "run")]
+    assert iterate.run([*argv, "--adapter", "none"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("round 0 greedy: STEPSOLVER_RUNS=") and " python -m reasoning.solve gsm8k " in lines[0]
+    assert {line.split(":")[0].split()[2] for line in lines} >= {"collect", "mix", "greedy", "pass"}
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["cpu_2procs", "deepspeed_zero2", "fsdp2", "multi_gpu"])
+def test_accelerate_reads_the_shipped_configurations(name: str) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    found = load_config_from_file(str(RECIPES / "accelerate" / f"{name}.yaml"))
+    assert found.num_processes in (2, 8)
+
+
+# ---- mixing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_holds_what_was_sampled_and_its_share_of_real_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data" / "gsm8k"
+    folder.mkdir(parents=True)
+    problems = [
+        {"question": f"Ann has {n} pens and buys 1.", "answer": f"{n}+1 = <<{n}+1={n + 1}>>{n + 1}\n#### {n + 1}"}
+        for n in range(30)
+    ]
+    (folder / "train.jsonl").write_text("".join(json.dumps(p) + "\n" for p in problems))
+    rows = [Solution(f"a/{n}", "q", "1", ("#### 1",), n < 6, "sampled") for n in range(9)]
+    lines = [json.dumps(row.to_json()) for row in rows]
+    mixed = []
+    for order, seed in ((lines, 1), (lines[::-1], 1), (lines, 2)):
+        (tmp_path / "rows.jsonl").write_text("".join(f"{x}\n" for x in ['{"settings": {}}', *order, '{"group": "a"}']))
+        argv = ["--data", str(tmp_path / "rows.jsonl"), "--data-dir", str(tmp_path / "data"), "--limit", "20"]
+        argv += ["--real-share", "0.4", "--seed", str(seed), "--output", str(tmp_path / "out.jsonl")]
+        assert mix.main(argv) == 0
+        mixed.append((tmp_path / "out.jsonl").read_text())
+    assert "6 right and 3 wrong sampled rows, 4 real ones" in capsys.readouterr().out
+    assert mixed[0] == mixed[1] != mixed[2]  # the order of sampled rows, which is chance, changes nothing
+    made = [Solution.of(json.loads(line)) for line in mixed[0].splitlines()]
+    real = [row for row in made if row.origin == "gold"]
+    assert len(made) == 13 and len({row.id for row in real}) == 4
+    assert all(int(row.id.rpartition("/")[2]) < 20 for row in real)
+
+
+def test_a_round_that_has_nothing_to_learn_from_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"settings": {}}\n')
+    argv = ["--data", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "out.jsonl"), "--real-share", "0.5"]
+    assert mix.main(argv) == 2
+    assert "no right solution was sampled" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
