@@ -1,6 +1,11 @@
 """What every training job shares: its record of settings, the model and adapter it trains, what it writes.
 
 A job's settings are one dataclass: a flat YAML file (`--config`) with command-line overrides, read by TRL's parser.
+
+`python -m reasoning.train.sft ...` runs one process, `accelerate launch --config_file FILE -m reasoning.train.sft ...`
+several (files in `recipes/accelerate/`; `per_device_train_batch_size` counts for each), of which the first alone
+prints, writes and cleans up. Figures go to `output_dir/metrics.jsonl`, and with `report_to: tensorboard` to a
+TensorBoard log in `output_dir/runs` as well (TENSORBOARD_LOGGING_DIR names another folder); neither needs a network.
 """
 
 from __future__ import annotations

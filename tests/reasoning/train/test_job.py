@@ -262,3 +262,14 @@ def test_a_mistake_under_a_launcher_is_said_once(base: Path, tmp_path: Path) -> 
     result = launched(base, tmp_path, "none", "cpu_2procs.yaml", max_steps=1)
     assert result.returncode != 0
     assert result.stderr.count("error: no row is left to train on") == 1
+
+
+@pytest.mark.engine
+def test_sharded_weights_give_the_same_numbers_and_are_saved_whole(base: Path, tmp_path: Path) -> None:
+    command = ["torch.distributed.run", "--nproc_per_node", "2", "-m", "tests.reasoning.train.sharded", str(base)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    (tmp_path / "out").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-m", *command, str(tmp_path / "out")], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
