@@ -47,7 +47,9 @@ class IterateJob:
     method: Literal["sample", "mcts"] = field(default="sample", metadata={"help": "how solutions are searched for"})
     samples: int = field(default=8, metadata={"help": "sample: solutions of a question; mcts: simulations"})
     temperature: float = field(default=0.8, metadata={"help": "sampling temperature of the search"})
+    max_answer_tokens: int | None = field(default=None, metadata={"help": "of one solution (default: the profile's)"})
     collect_options: list[str] = field(default_factory=list, metadata={"help": "for the search"})
+    backend: str = field(default="auto", metadata={"help": "engine: vllm or transformers (auto: vLLM if installed)"})
     engine: list[str] = field(default_factory=list, metadata={"help": "engine options KEY=VALUE"})
     real_share: float = field(default=0.25, metadata={"help": "share of reference solutions in a round's rows"})
     real_at_least: int = field(default=0, metadata={"help": "and their number at least"})
@@ -73,7 +75,8 @@ _FREE = ("output_dir", "rounds", "dry_run", "overwrite")
 _TRAINER_OWN = ("model", "adapter", "task", "profile", "data", "output_dir", "seed", "overwrite", "data_dir")
 _COLLECT_OWN = (
     *("task", "split", "data_dir", "offset", "limit", "out", "policy", "adapter", "profile", "seed"),
-    *("run", "json", "method", "iterations", "samples", "temperature", "from", "how", "engine"),
+    *("run", "json", "method", "iterations", "samples", "temperature", "from", "how", "backend", "engine"),
+    "max_answer_tokens",
 )
 
 
@@ -98,6 +101,7 @@ def plan_of(job: IterateJob) -> Plan:
     where = ("--task", job.task, "--split", job.split)
     data = ("--data-dir", job.data_dir) if job.data_dir else ()
     engine = tuple(x for option in job.engine for x in ("--engine", option))
+    limit = () if job.max_answer_tokens is None else ("--max-answer-tokens", str(job.max_answer_tokens))
     collect_options = _options("collect_options", job.collect_options, _COLLECT_OWN, "-")
     pairs_options = _options("pairs_options", job.pairs_options, _COLLECT_OWN, "-")
     trainers = {
@@ -111,7 +115,7 @@ def plan_of(job: IterateJob) -> Plan:
 
     def policy(adapter: str | None, seed: int) -> tuple[str, ...]:
         named = ("--policy", job.model, "--adapter", adapter or "none", "--profile", job.profile)
-        return (*named, *engine, "--seed", str(seed))
+        return (*named, "--backend", job.backend, *engine, *limit, "--seed", str(seed))
 
     def slice_of(number: int) -> tuple[str, ...]:
         parts = max(1, job.pool // job.limit)
@@ -119,7 +123,10 @@ def plan_of(job: IterateJob) -> Plan:
         return ("--offset", str(start), "--limit", str(min(job.limit, job.pool)))
 
     def solve(now: Round, name: str, adapter: str | None, *more: str) -> dict[str, Any]:
-        """What commands of `reasoning.solve` share: a run that can go on, a summary that is written last."""
+        """What commands of `reasoning.solve` share: a run that can go on, and a summary.
+
+        A search that is stopped writes the summary of what it has, so finding one is not enough.
+        """
         run, summary = f"round-{now.number:02}-{name}", now.folder / f"{name}.json"
         kept = folder / "runs" / run
         return {
@@ -129,7 +136,6 @@ def plan_of(job: IterateJob) -> Plan:
             ),
             "outputs": (summary,),
             "env": runs,
-            "whole": True,
             "again": lambda: ("--resume",) if any(kept.glob("*.sqlite")) else (),
         }
 
@@ -212,8 +218,8 @@ def _check(job: IterateJob) -> None:
     for name, least in (("rounds", 0), ("offset", 0), ("eval_offset", 0), ("eval_samples", 0), ("real_at_least", 0)):
         if getattr(job, name) < least:
             raise UserError(f"--{name} must be at least {least}, not {getattr(job, name)}")
-    for name in ("pool", "limit", "samples", "eval_limit"):
-        if getattr(job, name) < 1:
+    for name in ("pool", "limit", "samples", "eval_limit", "max_answer_tokens"):
+        if getattr(job, name) is not None and getattr(job, name) < 1:
             raise UserError(f"--{name} must be at least 1, not {getattr(job, name)}")
     if not 0 <= job.real_share < 1:
         raise UserError(f"--real_share must be at least 0 and below 1, not {job.real_share}")

@@ -263,6 +263,7 @@ def test_each_stage_reads_what_the_one_before_wrote(tmp_path: Path) -> None:
         (rows,), (sampled,) = by_name["mix"].outputs, by_name["collect"].outputs
         assert after(by_name["mix"], "--data") == str(sampled)
         assert after(by_name["joint"], "--data") == str(rows)
+        assert not by_name["greedy"].whole  # a search that is stopped writes a summary of what it has
         last = by_name.get("step_dpo", by_name["joint"])
         if "step_dpo" in by_name:
             assert after(last, "--adapter") == str(by_name["joint"].adapter)
@@ -296,7 +297,8 @@ def test_every_command_is_one_that_its_module_understands(tmp_path: Path) -> Non
             trainer=trainer,
             pairs=pairs,
             engine=["max_num_seqs=8"],
-            collect_options=["max_answer_tokens=99"],
+            collect_options=["top_p=0.9"],
+            max_answer_tokens=99,
             trainer_options=["max_steps=3", "use_cpu=true"],
             step_dpo_options=["beta=0.3", "use_cpu=true"],
         )
@@ -429,3 +431,38 @@ def test_a_round_that_has_nothing_to_learn_from_says_so(tmp_path: Path, capsys: 
     assert mix.main(argv) == 2
     assert "no right solution was sampled" in capsys.readouterr().err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.engine
+def test_a_whole_round_on_a_tiny_model(tmp_path: Path) -> None:
+    from tests.reasoning.train import tiny
+
+    folder = tmp_path / "data" / "gsm8k"
+    folder.mkdir(parents=True)
+    problems = [
+        {"question": f"Ann has {n} pens and buys 1.", "answer": f"{n}+1 = <<{n}+1={n + 1}>>{n + 1}\n#### {n + 1}"}
+        for n in range(12)
+    ]
+    (folder / "train.jsonl").write_text("".join(json.dumps(p) + "\n" for p in problems))
+    base, out = tiny.save(tmp_path / "base"), tmp_path / "run"
+    config = tmp_path / "job.yaml"
+    trainer = ["max_steps=2", "dtype=float32", "bf16=false", "use_cpu=true", "lora_r=2", "report_to=none"]
+    settings = {
+        **{"model": str(base), "output_dir": str(out), "data_dir": str(tmp_path / "data"), "backend": "transformers"},
+        **{"rounds": 1, "pool": 8, "limit": 3, "samples": 2, "max_answer_tokens": 12, "real_at_least": 4},
+        **{"eval_offset": 8, "eval_limit": 4, "eval_samples": 2, "trainer": "sft", "trainer_options": trainer},
+        "pairs": "siblings-mcts-dpo",
+    }
+    config.write_text(json.dumps(settings))  # JSON is YAML
+    command = [sys.executable, "-m", "reasoning.train.iterate", "--config", str(config)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert first.returncode == 0, first.stderr
+    state = read_state(out)
+    assert state is not None and state["status"] == "finished"
+    assert [s["name"] for s in state["rounds"][1]["stages"]][:3] == ["collect", "mix", "sft"]
+    assert state["rounds"][1]["score"]["questions"] == 4
+    assert (Path(state["adapter"]) / "adapter_model.safetensors").is_file()
+    assert "start" in first.stdout and f"adapter: {state['adapter']}" in first.stdout
+    again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 0 and "done in" not in again.stdout and read_state(out) == state
