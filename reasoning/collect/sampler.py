@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from data.errors import DataError, UserError
 from data.records import Problem
 from data.rows import RowFile, Solution, read_rows
+from reasoning.adapters import label, shipped
 from reasoning.cli import duration
 from reasoning.engine import open_engine
 from reasoning.engine.base import PromptTooLong
@@ -81,7 +82,7 @@ def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 
     group = parser.add_argument_group("policy")
     add = group.add_argument
     add("--policy", help="as in reasoning.solve (default: the embedded model)")
-    add("--adapter", metavar="FOLDER", help="a LoRA adapter for the policy, or none")
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the embedded model's own)")
     add("--profile", default="auto", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
     add("--backend", default="auto", help="vllm or transformers (default: vLLM where installed)")
     add("--engine", action="append", default=[], type=key_value, metavar="KEY=VALUE", help="an engine option")
@@ -97,13 +98,23 @@ def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
 
     An adapter is told by its content too, so that a file is never continued with another one of the same name.
     """
-    weights = Path(args.adapter or "none") / "adapter_model.safetensors"
-    names = ("adapter", "profile", "temperature", "top_p", "max_answer_tokens", "seed")
+    adapter = adapter_of(args)
+    weights = Path(adapter or "none") / "adapter_model.safetensors"
+    names = ("profile", "temperature", "top_p", "max_answer_tokens", "seed")
     return {
         "policy": args.policy or "embedded",
+        "adapter": label(adapter),
         **{name: getattr(args, name) for name in names},
         "adapter_sha256": file_digest(weights) if weights.is_file() else None,
     }
+
+
+def adapter_of(args: argparse.Namespace) -> str | None:
+    """The adapter that a command's policy takes, as `reasoning.solve` chooses it."""
+    if args.adapter is not None:
+        return str(args.adapter)
+    found = shipped(args.policy, getattr(args, "task", ""))
+    return None if found is None else str(found)
 
 
 def file_digest(path: Path) -> str:
@@ -171,11 +182,12 @@ class Sampler:
             get_profile(args.profile)
         print(f"starting {args.policy or 'the embedded model'} ...", file=sys.stderr)
         begun = time.perf_counter()
-        engine = await open_engine(args.policy, adapter=args.adapter, backend=args.backend, options=dict(args.engine))
+        adapter = adapter_of(args)
+        engine = await open_engine(args.policy, adapter=adapter, backend=args.backend, options=dict(args.engine))
         grader = Grader(task)
         try:
             auto = args.profile == "auto"
-            profile = choose_profile(args.policy, args.adapter, engine) if auto else get_profile(args.profile)
+            profile = choose_profile(args.policy, adapter, engine) if auto else get_profile(args.profile)
             if args.max_answer_tokens is not None:
                 profile = dataclasses.replace(profile, max_answer_tokens=args.max_answer_tokens)
             policy = Policy(engine, task, profile, args.temperature, args.top_p)

@@ -19,7 +19,7 @@ from reasoning.engine import cache
 __all__ = ["adapter_config", "check_base", "fingerprint", "identity", "load_weights", "merge", "merged"]
 
 _CONFIG = "adapter_config.json"
-_WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
 _FORMAT = 1  # raise when the way of merging changes
 _EMBEDDINGS = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
 
@@ -27,8 +27,8 @@ _EMBEDDINGS = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
 def adapter_config(adapter: Path) -> dict[str, Any]:
     """The configuration of a PEFT LoRA folder. Raises UserError where the folder is none."""
     if not adapter.is_dir():
-        raise UserError(f"no adapter folder {adapter}; --adapter takes a folder with {_CONFIG} and {_WEIGHTS}, or none")
-    for name in (_CONFIG, _WEIGHTS):
+        raise UserError(f"no adapter folder {adapter}; --adapter takes a folder with {_CONFIG} and {WEIGHTS}, or none")
+    for name in (_CONFIG, WEIGHTS):
         if not (adapter / name).is_file():
             raise UserError(f"{adapter} holds no {name}; --adapter takes a folder that PEFT's save_pretrained wrote")
     try:
@@ -63,7 +63,7 @@ def merged(base: Path | str, adapter: Path) -> Path:
 
 def identity(adapter: Path) -> str:
     """SHA-256 of what an adapter computes: its weights and their configuration, not its card."""
-    return hashlib.sha256("".join(cache.sha256(adapter / n) for n in (_CONFIG, _WEIGHTS)).encode()).hexdigest()
+    return hashlib.sha256("".join(cache.sha256(adapter / n) for n in (_CONFIG, WEIGHTS)).encode()).hexdigest()
 
 
 def _base_identity(base: Path) -> str:
@@ -88,9 +88,9 @@ def merge(base_folder: str, adapter_folder: str, target: str) -> None:
     config = adapter_config(adapter)
     other = f"the adapter {adapter} (trained on {config.get('base_model_name_or_path')}) does not fit the model {base}"
     try:
-        weights = load_file(adapter / _WEIGHTS)
+        weights = load_file(adapter / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot read {adapter / _WEIGHTS} ({_line(error)}); save the adapter again") from error
+        raise UserError(f"cannot read {adapter / WEIGHTS} ({_line(error)}); save the adapter again") from error
     try:
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError) as error:
@@ -142,7 +142,7 @@ def load_weights(adapter: Path) -> dict[str, Any]:
     """The tensors of an adapter folder."""
     from safetensors.torch import load_file
 
-    weights: dict[str, Any] = load_file(adapter / _WEIGHTS)
+    weights: dict[str, Any] = load_file(adapter / WEIGHTS)
     return weights
 
 

@@ -18,7 +18,9 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +46,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import TrlParser
 
 from data.errors import UserError, one_line
+from reasoning.adapters import label, shipped
 from reasoning.cli import duration
 from reasoning.engine import adapters, models
 from reasoning.engine.tokenizer import HFTokenizer
@@ -76,8 +79,13 @@ class JobFields:
     """Settings that all jobs have beside TRL's."""
 
     model: str = field(default="embedded", metadata={"help": "base model: embedded, a folder or a hub name"})
-    adapter: str | None = field(default=None, metadata={"help": "LoRA folder to go on from (default: a new adapter)"})
+    adapter: str | None = field(
+        default=None, metadata={"help": "LoRA folder to go on from, or shipped (default: a new adapter)"}
+    )
     data: list[str] = field(default_factory=list, metadata={"help": "files of rows"})
+    prepare: list[str] = field(
+        default_factory=list, metadata={"help": "commands (after `python -m`) that make the data; run before, in order"}
+    )
     task: str = field(default="gsm8k", metadata={"help": "the task whose questions these are"})
     profile: str = field(default="lines-zero-shot", metadata={"help": "prompt and step grammar; kept with the adapter"})
     lora_r: int = field(default=24, metadata={"help": "rank"})
@@ -106,6 +114,11 @@ def parse(record: type[J], argv: Sequence[str] | None, doc: str) -> J:
         if type(error).__module__.startswith("yaml"):
             raise UserError(f"--config is not YAML: {' '.join(str(error).split())[:200]}") from None
         raise
+    if getattr(job, "adapter", None) == "shipped":
+        found = shipped(job.model, job.task)
+        if found is None:
+            raise UserError("no adapter is shipped for this model and task: name a folder with --adapter")
+        job.adapter = str(found)
     return job  # type: ignore[no-any-return]
 
 
@@ -229,7 +242,18 @@ def prepare_output(job: Any) -> str | None:
     Raises UserError where the folder holds something else that would be written over.
     """
     with job.main_process_first(local=False):
+        if job.process_index == 0:
+            _make_data(job.prepare)
         return _prepare_output(job, writes=job.process_index == 0)
+
+
+def _make_data(commands: Sequence[str]) -> None:
+    """Run the commands that make a job's data. Each goes on where it was stopped, and ends at once where it is done."""
+    for command in commands:
+        print(f"python -m {command}", flush=True)
+        code = subprocess.run([sys.executable, "-m", *shlex.split(command)], check=False).returncode
+        if code:
+            raise UserError(f"the data could not be made (exit code {code}): python -m {command}")
 
 
 def _prepare_output(job: Any, *, writes: bool) -> str | None:
@@ -269,7 +293,8 @@ def _settings(job: Any) -> dict[str, Any]:
     names = {f.name: f.default for f in dataclasses.fields(job)}
     values = {name: getattr(job, name) for name in names if not name.startswith(_FREE) and name != "output_dir"}
     plain = {k: v for k, v in values.items() if isinstance(v, str | int | float | bool | list | dict | None)}
-    files = {path: file_hash(Path(path)) for path in job.data if Path(path).is_file()}
+    weights = [str(Path(job.adapter) / adapters.WEIGHTS)] if job.adapter else []
+    files = {path: file_hash(Path(path)) for path in [*job.data, *weights] if Path(path).is_file()}
     # Where TRL or transformers computes a value from the folder or the machine, it is no setting.
     return {
         **{k: v for k, v in plain.items() if k not in ("logging_dir", "run_name", "distributed_state")},
@@ -321,10 +346,41 @@ def _save_adapter(
         **card,
     }
     (folder / CARD).write_text(json.dumps(about, indent=1) + "\n")
+    (folder / "README.md").write_text(_model_card(about, job))
     new = scratch / "new.safetensors"
     save_file({k: v.to(torch.bfloat16).contiguous() for k, v in weights.items()}, new, {"format": "pt"})
     new.replace(folder / "adapter_model.safetensors")  # last: its presence says "finished"
     shutil.rmtree(scratch)
+
+
+def _model_card(about: Mapping[str, Any], job: Any) -> str:
+    """What a person needs to know of an adapter, as Markdown: where it comes from, and how to make it again."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    name = module.name if module else f"reasoning.train.{about['stage']}"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    files = _settings(job)["files"]
+    told = ("base", "base_fingerprint", "task", "profile")
+    facts = {
+        "base model": f"{about['base']} (fingerprint {about['base_fingerprint']})",
+        "task and profile": f"{about['task']}, {about['profile']}",
+        "began from": label(job.adapter) or "a new adapter",
+        "data": "; ".join(f"{file} ({files.get(file, 'reference solutions')})" for file in job.data),
+        **{k.replace("_", " "): v for k, v in about.items() if k not in told},
+        "hardware": device,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    lines = "".join(f"| {fact} | {value} |\n" for fact, value in facts.items())
+    return f"""# LoRA adapter: {about["stage"]} of {about["base"]}
+
+| | |
+| --- | --- |
+{lines}
+```
+python -m {name} {shlex.join(sys.argv[1:])}
+```
+
+The adapter is a change of its base model and shares the base's licence; its data keep theirs (GSM8K: MIT).
+"""
 
 
 @contextmanager

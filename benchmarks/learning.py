@@ -1,0 +1,186 @@
+"""What each stage of learning brings, on GSM8K test questions: python -m benchmarks.learning STAGE [--adapter DIR].
+
+One call measures one stage on one engine and writes `results/learning/STAGE.json`, question by question, so that any
+two stages can be compared pair by pair; `python -m benchmarks.learning report` prints the table. Nothing is tuned or
+selected on these questions: stages and settings are chosen on training questions 7000-7472.
+
+Measures, each on questions fixed beforehand (the first N of one seeded shuffle of the test split): `greedy` on all
+1319; `samples`, 16 whole solutions of each question (pass@16, majority, and with a reward best-of-16 and the weighted
+vote, all from the same samples), and `beam`, SBS(3,5), on 250; `mcts`, 40 simulations of 5 children, on 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.common import RESULTS, machine, print_table
+from data.metrics import Scored, best_of_n_curve
+from data.stats import mcnemar_exact, wilson
+from reasoning.engine import open_engine
+from reasoning.engine.base import Engine
+from reasoning.policy import value_ids
+from reasoning.profiles import choose_profile
+from reasoning.solver import Solved, Solver
+from search.types import Finish
+
+FOLDER: Final = RESULTS / "learning"
+SHUFFLE: Final = 20261122  # fixes which 250 and which 100 questions are sampled
+METHODS: Final[dict[str, tuple[int | None, dict[str, Any]]]] = {
+    "greedy": (None, {"method": "greedy"}),
+    "samples": (250, {"method": "best-of-n", "n": 16, "vote": "majority", "temperature": 0.7}),
+    "beam": (250, {"method": "beam", "beam_width": 3, "expand": 5, "max_depth": 10, "temperature": 0.7}),
+    "mcts": (100, {"method": "mcts", "iterations": 40, "expand": 5, "max_depth": 10, "temperature": 0.7}),
+}
+
+
+async def measure(name: str, engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
+    """One measure: its questions, which were right, and what it cost."""
+    count, settings = METHODS[name]
+    valued = value_ids(engine, args.adapter) is not None
+    if name == "samples" and (valued or args.reward):
+        settings = {**settings, "vote": "weighted"}  # the same samples, each with its score
+    solver = Solver(
+        task="gsm8k",
+        policy=engine,
+        adapter=args.adapter,
+        profile=choose_profile(args.policy, args.adapter, engine).name,
+        seed=args.seed,
+        concurrency=args.concurrency,
+        reward=args.reward or "auto",
+        **settings,
+    )
+    problems = list(solver.load())
+    order = random.Random(SHUFFLE).sample(range(len(problems)), len(problems))
+    chosen = sorted(order[: args.limit or count or len(problems)])
+    seen: dict[str, Solved] = {}
+    begun = time.perf_counter()
+    results = await solver.arun([problems[i] for i in chosen], on_solved=lambda s: seen.update({s.result.problem: s}))
+    seconds = time.perf_counter() - begun
+    found: dict[str, Any] = {
+        "settings": settings,
+        "questions": chosen,
+        "correct": [int(bool(r.correct)) for r in results],
+        "failed": sum(r.failed is not None for r in results),
+        "completion_tokens": sum(r.completion_tokens for r in results),
+        "computed_tokens": sum(r.computed_tokens or 0 for r in results),
+        "seconds": round(seconds, 1),
+        "reward": solver.describe()["reward"],
+    }
+    if name == "samples":
+        found["samples"] = [
+            [(s.answer, round(s.score, 4), int(s.correct)) for s in _scored(seen[r.problem], solver, r.gold)]
+            for r in results
+        ]
+    await solver.aclose()
+    return found
+
+
+def _scored(solved: Solved, solver: Solver, gold: str | None) -> list[Scored]:
+    """Every sample of a question; those that share all their steps count as often as they were drawn."""
+    reference = solver.task.canonical(gold or "")
+    samples = []
+    for node in solved.tree.nodes[1:]:
+        answer = node.step.answer if node.step is not None and node.finish is Finish.ANSWER else None
+        samples += [Scored(answer, node.value or 0.0, answer is not None and answer == reference)] * node.samples
+    return samples
+
+
+async def run(args: argparse.Namespace) -> None:
+    """Measure a stage; measures that its file already has are kept unless `--again` is given."""
+    path = FOLDER / f"{args.stage}.json"
+    kept: dict[str, Any] = json.loads(path.read_text())["measures"] if path.is_file() and not args.again else {}
+    todo = [name for name in args.measures if name not in kept]
+    if not todo:
+        return
+    engine = await open_engine(args.policy, adapter=args.adapter)
+    try:
+        for name in todo:
+            kept[name] = {**await measure(name, engine, args), "machine": machine()}
+            right, n = sum(kept[name]["correct"]), len(kept[name]["correct"])
+            print(f"{args.stage} {name}: {right} of {n} in {kept[name]['seconds']:.0f} s", flush=True)
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            about = {"stage": args.stage, "about": args.about, "seed": args.seed}
+            path.write_text(json.dumps({**about, "measures": kept}) + "\n", encoding="utf-8")
+    finally:
+        await engine.close()
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def accuracy(correct: Sequence[int]) -> str:
+    """Share right with its 95% Wilson interval."""
+    low, high = wilson(sum(correct), len(correct))
+    return f"{sum(correct) / len(correct):.3f} [{low:.3f}, {high:.3f}]"
+
+
+def report(stages: Sequence[str]) -> None:
+    """Stages side by side, and each against the one before it on the same questions."""
+    rows, before = [], dict[str, Any]()
+    for stage in stages:
+        measures = json.loads((FOLDER / f"{stage}.json").read_text())["measures"]
+        for name, found in measures.items():
+            n = len(found["correct"])
+            row = {
+                "stage": stage,
+                "measure": name,
+                "n": n,
+                "accuracy": accuracy(found["correct"]),
+                "tokens/question": round(found["completion_tokens"] / n, 1),
+                "p against the stage before": _paired(before.get(name), found),
+            }
+            rows.append(row)
+            if name == "samples":
+                for curve in ("majority", "best", "weighted", "oracle"):
+                    rows.append({**row, "measure": f"  {curve}@16", "accuracy": f"{_at16(found, curve):.3f}"})
+        before = measures
+    print_table(rows)
+
+
+def _at16(found: dict[str, Any], curve: str) -> float:
+    questions = [[Scored(answer, score, bool(right)) for answer, score, right in q] for q in found["samples"]]
+    (at,) = best_of_n_curve([q for q in questions if len(q) >= 16], [16])
+    return float(getattr(at, curve))
+
+
+def _paired(before: Any, now: Any) -> float | None:
+    """Exact McNemar p-value on the questions both stages answered."""
+    if before is None:
+        return None
+    a, b = (dict(zip(x["questions"], x["correct"], strict=True)) for x in (before, now))
+    both = a.keys() & b.keys()
+    return mcnemar_exact(sum(a[i] > b[i] for i in both), sum(a[i] < b[i] for i in both))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure a stage, or report on all of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, prog="python -m benchmarks.learning", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stage", help="a name for the stage, or `report`")
+    parser.add_argument("stages", nargs="*", help="with `report`: stages in order (default: all)")
+    parser.add_argument("--policy", help="as for reasoning.solve")
+    parser.add_argument("--adapter", default="none")
+    parser.add_argument("--reward", help="as for reasoning.solve (default: the adapter's own value, where it has one)")
+    parser.add_argument("--measures", nargs="+", choices=METHODS, default=["greedy"])
+    parser.add_argument("--limit", type=int, help="fewer questions than the measure's own")
+    parser.add_argument("--about", default="", help="a line that describes the stage")
+    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="measure again what the file has")
+    args = parser.parse_args(argv)
+    if args.stage == "report":
+        report(args.stages or sorted(path.stem for path in Path(FOLDER).glob("*.json")))
+    else:
+        asyncio.run(run(args))
+
+
+if __name__ == "__main__":
+    main()
