@@ -337,6 +337,8 @@ def _save_adapter(
     config = json.loads((inner / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = policy.base
     config["inference_mode"] = True
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"].sort()  # a set in PEFT, in another order every time
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
     about = {
         "base": policy.base,
