@@ -6,6 +6,7 @@ Every row says where it came from. `datasets` reads these files as they are: `lo
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,19 +166,27 @@ class RowFile:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         """Open `path`, or start it with a header line that holds `settings`.
 
-        Raises DataError where the file was begun with other settings: mixed data would not say what it is.
+        Raises DataError where another process writes it, or where it was begun with other settings: mixed data would
+        not say what it is.
         """
         self.path = path
         self.done: set[str] = set()
         plain = json.loads(json.dumps(settings))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_file():
-                self._go_on(plain)
             self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from None
-        if self._file.tell() == 0:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._go_on(plain)
+        except BlockingIOError:
+            self._file.close()
+            raise DataError(f"{path} is being written by another process: wait for it, or end it") from None
+        except BaseException:
+            self._file.close()
+            raise
+        if self._file.seek(0, os.SEEK_END) == 0:
             self._write([{"settings": plain}])
 
     def _go_on(self, settings: Mapping[str, Any]) -> None:

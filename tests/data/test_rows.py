@@ -186,6 +186,17 @@ def test_a_file_cut_anywhere_is_read_and_continued_to_the_same_bytes(tmp_path_fa
     assert cut.read_bytes() == whole
 
 
+def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    with RowFile(path, {}) as file:
+        with pytest.raises(DataError, match="being written by another process") as error:
+            RowFile(path, {})
+        one_line(error)
+        file.add("a", [{"x": 1}])
+    with RowFile(path, {}) as file:
+        assert file.done == {"a"}
+
+
 def test_an_unfinished_last_line_is_no_row_and_is_cut_off_on_opening(tmp_path):
     path = tmp_path / "rows.jsonl"
     with RowFile(path, {}) as file:
