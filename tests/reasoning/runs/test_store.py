@@ -321,8 +321,9 @@ def test_a_killed_run_keeps_every_record_and_resumes(tmp_path: Path) -> None:
         for _ in range(40):
             said.append(process.stdout.readline().strip())
         os.kill(process.pid, signal.SIGKILL)
-        rest = process.communicate()[0].split("\n")[:-1]
-        said += rest
+        # Not `communicate`, which would lose what `readline` has read ahead.
+        said += process.stdout.read().split("\n")[:-1]
+        process.communicate()
         ids = check_whole(tmp_path)
         assert set(said) <= ids  # what record() returned from is there
         assert len(ids - set(said)) <= kills  # at each kill one may be recorded that could not be said any more

@@ -6,6 +6,7 @@ Each checks that the loss's head gives what it gives on the whole model, and bot
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +18,16 @@ from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM
 
 from reasoning.train import head
-from reasoning.train.job import save_adapter
+from reasoning.train.job import JobFields, save_adapter
 from tests.reasoning.train import tiny
+
+
+@dataclass
+class Job(JobFields):
+    """The settings that saving reads."""
+
+    output_dir: str = ""
+    process_index: int = 0
 
 
 def main(base: str, out: str) -> None:
@@ -53,8 +62,7 @@ def main(base: str, out: str) -> None:
     assert all(p.grad is not None for name, p in model.named_parameters() if "lora_" in name)
     named = SimpleNamespace(name="any")
     policy = SimpleNamespace(model=model, base="tiny", task=named, profile=named)
-    job = SimpleNamespace(output_dir=out, process_index=dist.get_rank(), model=base)
-    save_adapter(policy, job, {})  # type: ignore[arg-type]
+    save_adapter(policy, Job(model=base, output_dir=out, process_index=dist.get_rank()), {"stage": "any"})  # type: ignore[arg-type]
     dist.barrier()
     found = tiny.adapter(Path(out))
     assert tiny.same(found, wanted)

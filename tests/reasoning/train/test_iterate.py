@@ -95,7 +95,9 @@ def test_a_run_killed_again_and_again_at_random_moments_ends_like_one_that_was_n
         try:
             process.wait(rng.uniform(0.1, 0.9))
         except subprocess.TimeoutExpired:
-            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            parent = psutil.Process(process.pid)
+            parent.suspend()  # or it might start another stage before it is killed
+            family = [parent, *parent.children(recursive=True)]
             for member in family:
                 member.kill()
             psutil.wait_procs(family[1:])
