@@ -22,6 +22,7 @@ from typing import Any, Literal
 from data.errors import UserError
 from data.rows import read_rows
 from data.stats import wilson
+from reasoning.cards import CARD
 from reasoning.cli import run_command
 from reasoning.train.rounds import Plan, Round, Stage, content_hash, run_rounds, show_rounds
 
@@ -248,7 +249,7 @@ def _mixed(path: Path) -> dict[str, Any]:
 
 
 def _card(adapter: Path) -> dict[str, Any]:
-    card = json.loads((adapter / "stepsolver.json").read_text(encoding="utf-8"))
+    card = json.loads((adapter / CARD).read_text(encoding="utf-8"))
     return {k: card[k] for k in ("solutions", "labelled_steps", "pairs", "steps") if k in card}
 
 

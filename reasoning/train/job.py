@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import difflib
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -30,6 +29,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import torch
+from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -47,15 +47,26 @@ from trl import TrlParser
 
 from data.errors import UserError, one_line
 from reasoning.adapters import label, shipped
+from reasoning.cards import CARD
 from reasoning.cli import duration
-from reasoning.engine import adapters, models
+from reasoning.engine import adapters, cache, models
 from reasoning.engine.tokenizer import HFTokenizer
 from reasoning.profiles import Profile, get_profile
 from reasoning.tasks import Task, get_task
 
-__all__ = ["ExactOrder", "JobFields", "Policy", "load_policy", "parse", "prepare_output", "save_adapter", "train"]
+__all__ = [
+    "ExactOrder",
+    "JobFields",
+    "Policy",
+    "load_policy",
+    "make_trainer",
+    "parse",
+    "prepare_output",
+    "save_adapter",
+    "train",
+    "train_and_save",
+]
 
-CARD = "stepsolver.json"
 JOB = "job.json"
 METRICS = "metrics.jsonl"
 # What may differ between a job and its continuation: how it is watched, not what it computes.
@@ -304,8 +315,7 @@ def _settings(job: Any) -> dict[str, Any]:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, 16 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return cache.sha256(path)[:16]
 
 
 def save_adapter(policy: Policy, job: Any, card: Mapping[str, Any], adapter_name: str = "default") -> None:
@@ -452,6 +462,31 @@ class ExactOrder:
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         found = super()._get_train_sampler(train_dataset)  # type: ignore[misc]
         return _Grouped(self, found) if isinstance(found, LengthGroupedSampler) else found
+
+
+def make_trainer(
+    kind: Any, job: Any, policy: Policy, rows: Sequence[Mapping[str, Any]], collator: Any, **more: Any
+) -> Any:
+    """A trainer of class `kind` over rows that `collator` takes as they are; `more` goes to the class."""
+    job.remove_unused_columns = False
+    job.dataset_kwargs = {"skip_prepare_dataset": True}
+    dtype = torch.bfloat16 if job.bf16 else torch.float32
+    return kind(
+        model=policy.model,
+        args=job,
+        train_dataset=Dataset.from_list(list(rows)),
+        processing_class=policy.processing,
+        data_collator=collator(policy.processing.pad_token_id, dtype),
+        callbacks=[Progress()],
+        **more,
+    )
+
+
+def train_and_save(trainer: Any, policy: Policy, job: Any, checkpoint: str | None, card: Mapping[str, Any]) -> None:
+    """Train to the end and save the adapter; its card says how many steps and seconds that took."""
+    seconds = train(trainer, checkpoint)
+    save_adapter(policy, job, {**card, "steps": trainer.state.global_step, "seconds": round(seconds)})
+    print(f"adapter in {job.output_dir}")
 
 
 def train(trainer: Any, checkpoint: str | None) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from datasets import Dataset
 from transformers import Trainer
 
 from data.errors import DataError, UserError
@@ -22,13 +21,12 @@ from reasoning.train.branches import BranchCollator
 from reasoning.train.job import (
     ExactOrder,
     Policy,
-    Progress,
     load_policy,
     main,
+    make_trainer,
     parse,
     prepare_output,
-    save_adapter,
-    train,
+    train_and_save,
 )
 from reasoning.train.sft import SFTJob, solutions
 from reasoning.train.values import ValueFields, fit, prepare, value_loss
@@ -95,19 +93,8 @@ def _labelled(job: PRMJob, policy: Policy) -> list[Solution]:
 
 def _fit_classifier(job: PRMJob, policy: Policy, checkpoint: str | None) -> None:
     rows, counts = prepare(job, policy, _labelled(job, policy), words=False)
-    job.remove_unused_columns = False
-    trainer = StepClassifierTrainer(
-        model=policy.model,
-        args=job,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=policy.processing,
-        data_collator=BranchCollator(policy.processing.pad_token_id, torch.bfloat16 if job.bf16 else torch.float32),
-        callbacks=[Progress()],
-    )
-    seconds = train(trainer, checkpoint)
-    steps = trainer.state.global_step
-    save_adapter(policy, job, {"stage": "prm", "kind": job.kind, **counts, "steps": steps, "seconds": round(seconds)})
-    print(f"adapter in {job.output_dir}")
+    trainer = make_trainer(StepClassifierTrainer, job, policy, rows, BranchCollator)
+    train_and_save(trainer, policy, job, checkpoint, {"stage": "prm", "kind": job.kind, **counts})
 
 
 def run(argv: Sequence[str] | None = None) -> int:

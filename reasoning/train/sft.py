@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
 from data.errors import UserError
+from data.records import Problem
 from data.rows import Solution, read_rows
 from data.solutions import gold
 from reasoning.train import head
@@ -26,13 +25,12 @@ from reasoning.train.job import (
     ExactOrder,
     JobFields,
     Policy,
-    Progress,
     load_policy,
     main,
+    make_trainer,
     parse,
     prepare_output,
-    save_adapter,
-    train,
+    train_and_save,
 )
 
 __all__ = ["SFTJob", "StepSFTTrainer", "rows_of", "run", "solutions"]
@@ -97,8 +95,6 @@ def rows_of(
     """
     by_prompt: dict[tuple[int, ...], list[tuple[list[int], list[int], list[float]]]] = {}
     left_out: Counter[str] = Counter()
-    from data.records import Problem
-
     for row in rows:
         given = row.values if values and row.values is not None else (None,) * len(row.steps)
         if not row.correct and all(value is None for value in given):
@@ -151,21 +147,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     print(
         f"{count} solutions of {len(rows)} prompts" + "".join(f"; {n} {why}" for why, n in left_out.items()), flush=True
     )
-    job.dataset_kwargs = {"skip_prepare_dataset": True}
-    job.remove_unused_columns = False
-    trainer = StepSFTTrainer(
-        model=policy.model,
-        args=job,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=policy.processing,
-        data_collator=BranchCollator(policy.processing.pad_token_id, torch.bfloat16 if job.bf16 else torch.float32),
-        callbacks=[Progress()],
-    )
-    seconds = train(trainer, checkpoint)
-    save_adapter(
-        policy, job, {"stage": "sft", "solutions": count, "steps": trainer.state.global_step, "seconds": round(seconds)}
-    )
-    print(f"adapter in {job.output_dir}")
+    trainer = make_trainer(StepSFTTrainer, job, policy, rows, BranchCollator)
+    train_and_save(trainer, policy, job, checkpoint, {"stage": "sft", "solutions": count})
     return 0
 
 

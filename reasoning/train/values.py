@@ -15,13 +15,12 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
 
 from data.errors import DataError, UserError
 from data.rows import Solution
 from reasoning.engine.base import Tokenizer
 from reasoning.train.branches import IGNORED, NO_VALUE, BranchCollator
-from reasoning.train.job import Policy, Progress, save_adapter, train
+from reasoning.train.job import Policy, make_trainer, train_and_save
 from reasoning.train.sft import StepSFTTrainer, rows_of
 
 __all__ = [
@@ -197,26 +196,11 @@ def fit(
     """Train the adapter of a job on solutions, with the values of their steps as two tokens, and save it."""
     value_ids = judgement_ids(policy.tokenizer, job.good, job.bad)
     rows, counts = prepare(job, policy, solutions, words=words)
-    job.dataset_kwargs = {"skip_prepare_dataset": True}
-    job.remove_unused_columns = False
-    trainer = ValueTrainer(
-        model=policy.model,
-        args=job,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=policy.processing,
-        data_collator=BranchCollator(policy.processing.pad_token_id, torch.bfloat16 if job.bf16 else torch.float32),
-        callbacks=[Progress()],
-        value_ids=value_ids,
-        value_weight=weight,
-        position=position,
-    )
-    seconds = train(trainer, checkpoint)
+    more = {"value_ids": value_ids, "value_weight": weight, "position": position}
+    trainer = make_trainer(ValueTrainer, job, policy, rows, BranchCollator, **more)
     # An adapter that learned both serves the one that is free.
-    served = "after" if position == "after" else "border"
-    value = {"position": served, "good": job.good, "bad": job.bad}
-    steps = trainer.state.global_step
-    save_adapter(policy, job, {"stage": stage, "value": value, **counts, "steps": steps, "seconds": round(seconds)})
-    print(f"adapter in {job.output_dir}")
+    value = {"position": "after" if position == "after" else "border", "good": job.good, "bad": job.bad}
+    train_and_save(trainer, policy, job, checkpoint, {"stage": stage, "value": value, **counts})
 
 
 def score_steps(

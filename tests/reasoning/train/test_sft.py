@@ -11,7 +11,7 @@ import torch
 
 from data.errors import UserError
 from data.rows import Solution
-from reasoning.train import sft
+from reasoning.train import job, sft
 from reasoning.train.branches import IGNORED
 from reasoning.train.job import JobFields, load_policy
 from tests.reasoning.train import tiny
@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 def kept_trainer(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The trainers of the jobs that run from here on, each with its frozen weights and first loss taken beforehand."""
     kept: list[Any] = []
-    train = sft.train
+    train = job.train
 
     def watched(trainer: Any, checkpoint: str | None) -> float:
         trainer.frozen = {n: p.detach().clone() for n, p in trainer.model.named_parameters() if not p.requires_grad}
@@ -46,7 +46,7 @@ def kept_trainer(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         kept.append(trainer)
         return train(trainer, checkpoint)
 
-    monkeypatch.setattr(sft, "train", watched)
+    monkeypatch.setattr(job, "train", watched)
     return kept
 
 
@@ -117,7 +117,7 @@ def test_a_killed_job_ends_in_the_adapter_of_one_that_was_not(
     sft.run(options("whole"))
     for step in (3, 11):  # in the first epoch, and in the second
         with monkeypatch.context() as patch:
-            patch.setattr(sft, "Progress", lambda step=step: tiny.KilledAt(step))
+            patch.setattr(job, "Progress", lambda step=step: tiny.KilledAt(step))
             with pytest.raises(tiny.Killed):
                 sft.run(options("parts"))
     sft.run(options("parts"))
@@ -129,7 +129,7 @@ def test_what_is_left_of_a_job_is_not_written_over(
 ) -> None:
     options = tiny.options(model=base, data=[data], output_dir=tmp_path / "out", max_steps=2, save_steps=1)
     with monkeypatch.context() as patch:
-        patch.setattr(sft, "Progress", lambda: tiny.KilledAt(1))
+        patch.setattr(job, "Progress", lambda: tiny.KilledAt(1))
         with pytest.raises(tiny.Killed):
             sft.run(options)
     with pytest.raises(UserError, match=r"other settings \(learning_rate\)"):
