@@ -1,0 +1,105 @@
+"""A problem with its data, ready to be used: solved, checked, edited, explained, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UserError
+from formulation.binding import Bound, Key, bind, show_key
+from formulation.expressions import constant, expression
+from formulation.ground import Ground, ground
+from formulation.kinds.base import Constraint
+from formulation.linearize import Matrix, linearize
+from formulation.schema import Problem, read_problem
+
+if TYPE_CHECKING:
+    from formulation.solve import Solution
+
+__all__ = ["Model", "load"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A problem and its data. Edits give a new model; what is derived from it (such as a big-M) is derived again.
+
+    `folder` is where the files of its tables lie. `ignore_strict` reads < as <=, as NL4Opt's gold models do.
+    """
+
+    problem: Problem
+    data: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+    ignore_strict: bool = False
+
+    @cached_property
+    def bound(self) -> Bound:
+        """The problem with every set and parameter read. Raises DataError."""
+        from formulation.check import check
+
+        check(self.problem)
+        return bind(self.problem, self.data, self.folder)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Every column, and every statement for every binding of its symbols. Raises DataError."""
+        return ground(self.bound, ignore_strict=self.ignore_strict)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The model as columns and rows alone. Raises DataError."""
+        return linearize(self.ground)
+
+    # -- edits --
+
+    def with_data(self, data: Mapping[str, Any] | None = None, **tables: Any) -> Model:
+        """The same problem with other data: values by name of a parameter or set, tables by their names."""
+        return replace(self, data={**self.data, **(data or {}), **tables})
+
+    def add(self, statement: Constraint | Mapping[str, Any]) -> Model:
+        """The model with one more constraint, a record of a kind or its JSON values. Raises UserError."""
+        given = statement if isinstance(statement, Constraint) else dict(statement)
+        constraints = [*self.problem.constraints, given]
+        return self._with(constraints=constraints)
+
+    def relax(self, *ids: str) -> Model:
+        """The model without some constraints. Raises UserError for an unknown id."""
+        for name in ids:
+            self.problem.constraint(name)
+        return self._with(constraints=[c for c in self.problem.constraints if c.id not in ids])
+
+    def fix(self, name: str, value: Any, key: Key = ()) -> Model:
+        """The model with a variable (for an indexed one, its element `key`) held at a value. Raises UserError."""
+        if name not in self.problem.variables:
+            raise UserError(f"no variable '{name}'")
+        ref = expression(show_key(name, key))
+        return self.add({"kind": "linear", "row": f"{ref} == {constant(value)}", "label": f"{ref} is fixed"})
+
+    def _with(self, **changed: Any) -> Model:
+        fields = {name: getattr(self.problem, name) for name in Problem.model_fields}
+        return replace(self, problem=read_problem({**fields, **changed}))
+
+    # -- use --
+
+    def solve(self, **options: Any) -> Solution:
+        """Solve it: see `formulation.solve.solve`."""
+        from formulation.solve import solve
+
+        return solve(self, **options)
+
+
+def load(source: str | Path | Mapping[str, Any] | Problem, **data: Any) -> Model:
+    """A model from a JSON or YAML file, from its values, or from a problem; `data` as for `Model.with_data`.
+
+    Raises UserError or DataError, one line with the place.
+    """
+    from formulation.files import read_file
+
+    if isinstance(source, Problem):
+        return Model(source, data)
+    if isinstance(source, Mapping):
+        return Model(read_problem(source), data)
+    path = Path(source)
+    return Model(read_file(path), data, path.parent)
