@@ -183,6 +183,17 @@ class Ref(Expr):
     def __str__(self) -> str:
         return self.name + (f"[{', '.join(map(str, self.index))}]" if self.index else "")
 
+    @classmethod
+    def _read(cls, given: Any) -> Ref:
+        found = expression(given)
+        if not isinstance(found, Ref):
+            raise ValueError(f"'{found}' is no variable: name one, such as chair or make[p, t]")
+        return found
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "description": "A variable, with its index: `chair`, `make[p, t]`."}
+
 
 @dataclass(frozen=True, slots=True)
 class Selected(Expr):
