@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.corrections import corrected
+from data.digest import file_digest
 from data.errors import UserError
 from data.labels import first_error
 from data.preferences import same_step
@@ -22,7 +23,6 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build,
     describe_policy,
-    file_digest,
     grouped,
     notes,
     own_mask,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from data.digest import file_digest
 from data.errors import UserError
 from data.labels import Bisection, first_error, hard, soft
 from data.records import Problem
@@ -21,7 +22,6 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build,
     describe_policy,
-    file_digest,
     grouped,
     notes,
     own_mask,

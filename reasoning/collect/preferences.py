@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.digest import file_digest
 from data.errors import UserError
 from data.labels import Sample, prefix_trie
 from data.preferences import Pair, advantage_pairs, cpl_pairs, mcts_dpo_pair
@@ -26,7 +27,6 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build,
     describe_policy,
-    file_digest,
     grouped,
     notes,
     own_mask,

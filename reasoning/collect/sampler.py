@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data.errors import DataError, UserError
+from data.digest import file_digest
+from data.errors import UserError
 from data.records import Problem
 from data.rows import RowFile, Solution, read_rows
 from reasoning.adapters import label, shipped
@@ -37,7 +38,6 @@ __all__ = [
     "add_policy_options",
     "build",
     "describe_policy",
-    "file_digest",
     "grouped",
     "not_negative",
     "notes",
@@ -115,15 +115,6 @@ def adapter_of(args: argparse.Namespace) -> str | None:
         return str(args.adapter)
     found = shipped(args.policy, getattr(args, "task", ""))
     return None if found is None else str(found)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 16 hex digits. Raises DataError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def training_task(name: str, split: str | None = None, ids: Sequence[str] = ()) -> Task:

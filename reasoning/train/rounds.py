@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from data.digest import file_digest
 from data.errors import DataError, UserError
 from reasoning.cli import duration
 
@@ -97,11 +98,10 @@ def round_seed(seed: int, number: int) -> int:
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a file, 16 hex digits; of its sorted lines for JSON lines, whose order depends on timing."""
+    if path.suffix != ".jsonl":
+        return file_digest(path)
     try:
-        if path.suffix == ".jsonl":
-            return hashlib.sha256(b"".join(sorted(path.read_bytes().splitlines(keepends=True)))).hexdigest()[:16]
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return hashlib.sha256(b"".join(sorted(path.read_bytes().splitlines(keepends=True)))).hexdigest()[:16]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
