@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.common import print_table, write_result
 from benchmarks.methods import METHODS, one_engine, solver_of
+from reasoning.cli import key_value
 from reasoning.engine.base import Completion, Engine, Sampling, Usage
 from reasoning.engine.vllm_engine import VllmEngine
 
@@ -134,7 +135,7 @@ async def measure(name: str, engine: VllmEngine, limit: int, seed: int) -> dict[
 async def run(args: argparse.Namespace) -> None:
     """Every method on one engine."""
     rows = []
-    options = dict(option.split("=", 1) for option in args.engine)
+    options = dict(key_value("--engine", option) for option in args.engine)
     async with one_engine(args.policy, args.adapter, options) as engine:
         if not isinstance(engine, VllmEngine):
             raise SystemExit("error: this benchmark measures the in-process vLLM engine: install vLLM")

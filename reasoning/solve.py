@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from reasoning.cli import Parser, duration, run_command
+from reasoning.cli import Parser, duration, key_value, run_command
 from reasoning.config import SolveConfig, read_recipe
 from reasoning.profiles import PROFILES
 from reasoning.rewards import REWARDS
@@ -114,7 +114,7 @@ def _solve(argv: list[str]) -> int:
     json_file, show = settings.pop("json", None), settings.pop("show", 0)
     for option in ("engine", "reward_engine"):
         if isinstance(settings.get(option), list):
-            settings[option] = dict(_key_value(f"--{option.replace('_', '-')}", text) for text in settings[option])
+            settings[option] = dict(key_value(f"--{option.replace('_', '-')}", text) for text in settings[option])
     if "task" not in settings:
         raise UserError("name a task, such as gsm8k or rg:gsm_symbolic (see python -m reasoning.solve --help)")
     if resume and not name:
@@ -130,13 +130,6 @@ def _solve(argv: list[str]) -> int:
     run = open_run(name, solver.describe(), resume=resume, exempt=EXEMPT) if name else None
     with run or nullcontext():
         return asyncio.run(_run(solver, problems, run, json_file, show))
-
-
-def _key_value(flag: str, text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UserError(f"{flag} {text}: write it as KEY=VALUE")
-    return key, value
 
 
 async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_file: str | None, show: int) -> int:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from data.errors import UserError
 from data.records import Problem
 from data.rows import RowFile, Solution, read_rows
 from reasoning.adapters import label, shipped
-from reasoning.cli import duration
+from reasoning.cli import duration, key_value
 from reasoning.engine import open_engine
 from reasoning.engine.base import PromptTooLong
 from reasoning.grading import Grader
@@ -69,14 +70,6 @@ def not_negative(text: str) -> int:
     return value
 
 
-def key_value(text: str) -> tuple[str, str]:
-    """KEY=VALUE as a pair."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text}: write it as KEY=VALUE")
-    return key, value
-
-
 def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 0.8) -> None:
     """The options that say which policy is asked, and how."""
     group = parser.add_argument_group("policy")
@@ -85,7 +78,8 @@ def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 
     add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the embedded model's own)")
     add("--profile", default="auto", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
     add("--backend", default="auto", help="vllm or transformers (default: vLLM where installed)")
-    add("--engine", action="append", default=[], type=key_value, metavar="KEY=VALUE", help="an engine option")
+    pair = partial(key_value, "--engine")
+    add("--engine", action="append", default=[], type=pair, metavar="KEY=VALUE", help="an engine option")
     add("--temperature", type=float, default=temperature, help=f"sampling temperature (default: {temperature})")
     add("--top-p", type=float, default=1.0, help="nucleus sampling (default: 1)")
     add("--max-answer-tokens", type=positive, metavar="N", help="tokens of one sample at most (default: the profile's)")

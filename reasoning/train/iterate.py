@@ -23,7 +23,7 @@ from data.errors import UserError
 from data.rows import read_rows
 from data.stats import wilson
 from reasoning.cards import CARD
-from reasoning.cli import run_command
+from reasoning.cli import key_value, run_command
 from reasoning.train.rounds import Plan, Round, Stage, content_hash, run_rounds, show_rounds
 
 __all__ = ["IterateJob", "plan_of", "run"]
@@ -85,9 +85,7 @@ def _options(name: str, given: Sequence[str], own: Sequence[str], dash: str) -> 
     """KEY=VALUE texts as command-line options, with `dash` for underscores. Raises UserError."""
     found: list[str] = []
     for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UserError(f"{name}: write {text} as KEY=VALUE")
+        key, value = key_value(name, text)
         if key.replace("-", "_") in own:
             raise UserError(f"{name}: {key} is not for a stage to choose; leave it out")
         found += [f"--{key.replace('_', dash)}", value]

@@ -363,7 +363,7 @@ def test_a_round_without_pairs_goes_without_preference_training(tmp_path: Path) 
         ({"adapter": "/nowhere"}, "/nowhere"),
         ({"profile": "tables"}, "tables"),
         ({"trainer_options": ["seed=1"]}, "seed is not for a stage to choose"),
-        ({"collect_options": ["oops"]}, "write oops as KEY=VALUE"),
+        ({"collect_options": ["oops"]}, "collect_options: write 'oops' as KEY=VALUE"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_anything_runs(
