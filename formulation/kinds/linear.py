@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import random
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from formulation.expressions import Relation
 from formulation.kinds import examples
 from formulation.kinds.base import Constraint, Env
+from formulation.kinds.sides import compares
 from formulation.primitives import Row
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from formulation.schema import Problem
 
 __all__ = ["Linear"]
-
-_COMPARE: Final = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
-_STRICT: Final = {"<=": operator.lt, ">=": operator.gt, "==": operator.eq}
 
 
 class Linear(Constraint):
@@ -30,8 +27,8 @@ class Linear(Constraint):
     cues: ClassVar[tuple[str, ...]] = ()
 
     def holds(self, world: World, env: Env) -> bool:
-        compare = (_STRICT if self.row.strict else _COMPARE)[self.row.sense]
-        return bool(compare(world.value(self.row.left, env), world.value(self.row.right, env)))
+        left, right = world.value(self.row.left, env), world.value(self.row.right, env)
+        return compares(left, self.row.sense, right, self.row.strict)
 
     def lower(self) -> tuple[Row, ...]:
         return (Row(self.row.left, self.row.sense, self.row.right, self.row.strict),)
