@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from data.errors import UserError
 from data.labels import first_error
 from data.preferences import same_step
 from data.records import Problem
-from data.rows import RowFile, Solution
+from data.rows import Solution
 from reasoning.cli import duration
 from reasoning.collect.sampler import (
     Built,
     Sampler,
     add_policy_options,
-    build,
+    build_file,
     describe_policy,
     grouped,
     notes,
@@ -62,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
     """The command."""
     rows = labelled_solutions(args.file)
     task = training_task(args.task, None, [row.id for row in rows])
-    jobs = grouped(rows)
     settings = {
         "rows": "corrected",
         "source": file_digest(args.file),
@@ -70,31 +69,26 @@ def run(args: argparse.Namespace) -> int:
         **describe_policy(args),
     }
 
-    async def work() -> float:
-        with RowFile(args.out, settings) as file:
-            if jobs.keys() <= file.done:
-                return 0.0
-            async with Sampler.open(args, task, "correction") as sampler:
+    async def one(sampler: Sampler, group: list[Solution]) -> Built:
+        wrong = [row for row in group if not row.correct]
+        searches = (find_correction(row, group, sampler, args.tries, args.wrong_at) for row in wrong)
+        found = await asyncio.gather(*searches)
+        encode = sampler.policy.engine.tokenizer.encode
+        made = [
+            corrected(row, c.step, c.right[0], encode)
+            for row, (c, _) in zip(wrong, found, strict=True)
+            # A last step ends the solution: nothing can follow it.
+            if c is not None and c.step < len(row.steps) - 1 and row.steps[c.step].endswith("\n")
+        ]
+        # Solutions with a common wrong step have the same correction.
+        unlike = {row.step_ids: row.to_json() for row in reversed(made)}
+        kept = list(reversed(unlike.values()))[: args.per_question]
+        return Built(kept, {"wrong": len(wrong), "sampled": sum(asked for _, asked in found)})
 
-                async def one(group: list[Solution]) -> Built:
-                    wrong = [row for row in group if not row.correct]
-                    searches = (find_correction(row, group, sampler, args.tries, args.wrong_at) for row in wrong)
-                    found = await asyncio.gather(*searches)
-                    encode = sampler.policy.engine.tokenizer.encode
-                    made = [
-                        corrected(row, c.step, c.right[0], encode)
-                        for row, (c, _) in zip(wrong, found, strict=True)
-                        # A last step ends the solution: nothing can follow it.
-                        if c is not None and c.step < len(row.steps) - 1 and row.steps[c.step].endswith("\n")
-                    ]
-                    # Solutions with a common wrong step have the same correction.
-                    unlike = {row.step_ids: row.to_json() for row in reversed(made)}
-                    rows = list(reversed(unlike.values()))[: args.per_question]
-                    return Built(rows, {"wrong": len(wrong), "sampled": sum(asked for _, asked in found)})
+    def shown(counts: Mapping[str, int]) -> str:
+        return f"{counts['wrong']} wrong solutions"
 
-                return await build(sampler, file, jobs, one, lambda counts: f"{counts['wrong']} wrong solutions")
-
-    seconds = asyncio.run(work())
+    seconds = asyncio.run(build_file(args, task, "correction", settings, grouped(rows), one, shown))
     total = notes(args.out)
     print(
         f"{total['kept']} corrected solutions of {total['groups']} questions in {args.out}, from {total['wrong']} "

@@ -20,7 +20,7 @@ from reasoning.collect.sampler import (
     Built,
     Sampler,
     add_policy_options,
-    build,
+    build_file,
     describe_policy,
     grouped,
     notes,
@@ -77,7 +77,6 @@ async def _from_file(args: argparse.Namespace) -> float:
     task = training_task(args.task, None, [row.id for row in rows])
     if any(row.step_ids is None for row in rows):
         raise UserError(f"{args.source} has rows without token ids: label what `solutions` sampled")
-    by_question = grouped(rows)
     names = ("task", "how", "rollouts", "label", "per_question")
     settings = {
         "rows": "labels",
@@ -92,18 +91,14 @@ async def _from_file(args: argparse.Namespace) -> float:
         "sorm": by_reach,
     }
     label = ways[args.how]
-    with RowFile(args.out, settings) as file:
-        if by_question.keys() <= file.done:
-            return 0.0
-        async with Sampler.open(args, task, "labels") as sampler:
 
-            async def one(group: list[Solution]) -> Built:
-                chosen = group if args.per_question is None else balanced(group, args.per_question)
-                rollouts = Rollouts(sampler, args.rollouts)
-                found = await asyncio.gather(*(label(row, rollouts) for row in chosen))
-                return _built(found, rollouts.asked)
+    async def one(sampler: Sampler, group: list[Solution]) -> Built:
+        chosen = group if args.per_question is None else balanced(group, args.per_question)
+        rollouts = Rollouts(sampler, args.rollouts)
+        found = await asyncio.gather(*(label(row, rollouts) for row in chosen))
+        return _built(found, rollouts.asked)
 
-            return await build(sampler, file, by_question, one, _shown)
+    return await build_file(args, task, "labels", settings, grouped(rows), one, _shown)
 
 
 async def _from_run(args: argparse.Namespace) -> float:

@@ -25,11 +25,12 @@ from reasoning.collect.sampler import (
     Built,
     Sampler,
     add_policy_options,
-    build,
+    build_file,
     describe_policy,
     grouped,
     notes,
     own_mask,
+    policy_of,
     positive,
     training_task,
 )
@@ -105,40 +106,33 @@ async def _from_file(args: argparse.Namespace) -> float:
         with RowFile(args.out, settings) as file:
             for key, group in by_question.items():
                 if key not in file.done:
-                    found = pairs(args.how, of_solutions(group, args.min_visits), _policy_of(group[0].provenance))
+                    found = pairs(args.how, of_solutions(group, args.min_visits), policy_of(group[0].provenance))
                     built = _built(found, args.per_question)
                     file.add(key, built.rows, kept=len(built.rows))
         return 0.0
     settings |= {"task": args.task, "tries": args.tries, "wrong_at": args.wrong_at, **describe_policy(args)}
-    with RowFile(args.out, settings) as file:
-        if by_question.keys() <= file.done:
-            return 0.0
-        async with Sampler.open(args, task, "correction") as sampler:
+    told = policy_of(settings)
 
-            async def one(group: list[Solution]) -> Built:
-                wrong = [row for row in group if not row.correct]
-                told = _policy_of(settings)
-                corrected = await asyncio.gather(
-                    *(correct(row, group, sampler, args.tries, args.wrong_at, told) for row in wrong)
-                )
-                found = [pair for pair, _ in corrected if pair is not None]
-                counts = {
-                    "wrong": len(wrong),
-                    "uncorrected": len(wrong) - len(found),
-                    "sampled": sum(asked for _, asked in corrected),
-                }
-                return _built(found, args.per_question, counts)
+    async def one(sampler: Sampler, group: list[Solution]) -> Built:
+        wrong = [row for row in group if not row.correct]
+        searches = (correct(row, group, sampler, args.tries, args.wrong_at, told) for row in wrong)
+        corrected = await asyncio.gather(*searches)
+        found = [pair for pair, _ in corrected if pair is not None]
+        counts = {
+            "wrong": len(wrong),
+            "uncorrected": len(wrong) - len(found),
+            "sampled": sum(asked for _, asked in corrected),
+        }
+        return _built(found, args.per_question, counts)
 
-            return await build(sampler, file, by_question, one, lambda c: f"{c['wrong'] - c['uncorrected']} pairs")
+    def shown(counts: Mapping[str, int]) -> str:
+        return f"{counts['wrong'] - counts['uncorrected']} pairs"
+
+    return await build_file(args, task, "correction", settings, by_question, one, shown)
 
 
 def _limits(args: argparse.Namespace) -> dict[str, Any]:
     return {"per_question": args.per_question, "min_visits": args.min_visits}
-
-
-def _policy_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("policy", "adapter", "adapter_sha256", "temperature", "top_p", "seed")
-    return {k: settings[k] for k in names if k in settings}
 
 
 def _built(found: Sequence[Preference], most: int | None, counts: Mapping[str, int] | None = None) -> Built:

@@ -38,11 +38,13 @@ __all__ = [
     "Sampler",
     "add_policy_options",
     "build",
+    "build_file",
     "describe_policy",
     "grouped",
     "not_negative",
     "notes",
     "own_mask",
+    "policy_of",
     "positive",
     "solutions_of",
     "training_task",
@@ -101,6 +103,12 @@ def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
         **{name: getattr(args, name) for name in names},
         "adapter_sha256": file_digest(weights) if weights.is_file() else None,
     }
+
+
+def policy_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row's provenance says of its policy: the part of a file's settings, or of another row's provenance."""
+    names = ("policy", "adapter", "adapter_sha256", "temperature", "top_p", "seed")
+    return {name: settings[name] for name in names if name in settings}
 
 
 def adapter_of(args: argparse.Namespace) -> str | None:
@@ -221,6 +229,23 @@ class Built:
 
     rows: Sequence[Mapping[str, Any]]
     counts: Mapping[str, int]
+
+
+async def build_file(
+    args: argparse.Namespace,
+    task: Task,
+    stage: str,
+    settings: Mapping[str, Any],
+    jobs: Mapping[str, J],
+    work: Callable[[Sampler, J], Awaitable[Built]],
+    shown: Callable[[Mapping[str, int]], str],
+) -> float:
+    """`build` for a command's `--out` with the policy of its options, which is not started where the file is whole."""
+    with RowFile(args.out, settings) as file:
+        if jobs.keys() <= file.done:
+            return 0.0
+        async with Sampler.open(args, task, stage) as sampler:
+            return await build(sampler, file, jobs, partial(work, sampler), shown)
 
 
 async def build(

@@ -11,7 +11,7 @@ from typing import Any
 from data.errors import UserError
 from data.labels import Sample, outcome_values
 from data.records import Problem
-from data.rows import RowFile, Solution
+from data.rows import Solution
 from data.solutions import equations
 from reasoning.cli import duration
 from reasoning.collect.sampler import (
@@ -19,11 +19,12 @@ from reasoning.collect.sampler import (
     Sampled,
     Sampler,
     add_policy_options,
-    build,
+    build_file,
     describe_policy,
     not_negative,
     notes,
     own_mask,
+    policy_of,
     positive,
     training_task,
 )
@@ -57,20 +58,12 @@ def run(args: argparse.Namespace) -> int:
     names = ("task", "split", "samples", "keep", "per_question_cap")
     settings = {"rows": "solutions", **{k: getattr(args, k) for k in names}, **describe_policy(args)}
 
-    async def work() -> float:
-        with RowFile(args.out, settings) as file:
-            if jobs.keys() <= file.done:
-                return 0.0
-            async with Sampler.open(args, task, "solutions") as sampler:
+    async def one(sampler: Sampler, problem: Problem) -> Built:
+        prompt = sampler.policy.prompt(problem)
+        samples = await sampler.samples(problem, prompt, "", args.samples)
+        return rows_of(problem, prompt, samples, settings, args.keep, args.per_question_cap)
 
-                async def one(problem: Problem) -> Built:
-                    prompt = sampler.policy.prompt(problem)
-                    samples = await sampler.samples(problem, prompt, "", args.samples)
-                    return rows_of(problem, prompt, samples, settings, args.keep, args.per_question_cap)
-
-                return await build(sampler, file, jobs, one, _shown)
-
-    seconds = asyncio.run(work())
+    seconds = asyncio.run(build_file(args, task, "solutions", settings, jobs, one, _shown))
     total = notes(args.out)
     long = f", {total['too long']} too long for the model" if total["too long"] else ""
     print(
@@ -106,7 +99,6 @@ def rows_of(
             ids = tuple(i for step in sample.steps for i in step.ids)
             first.setdefault(ids, number)
             times[ids] = times.get(ids, 0) + 1
-    told = {k: settings[k] for k in ("policy", "adapter", "adapter_sha256", "temperature", "top_p", "seed")}
     rows = [
         Solution(
             problem.id,
@@ -119,7 +111,7 @@ def rows_of(
             tuple(step.ids for step in samples[number].steps),
             tuple(own_mask(step) for step in samples[number].steps),
             values[number],
-            {"method": "sample", "sample": number, "times": times[ids], **told},
+            {"method": "sample", "sample": number, "times": times[ids], **policy_of(settings)},
         )
         for ids, number in first.items()
     ]
