@@ -39,6 +39,7 @@ from formulation.expressions import (
     Sense,
     Sum,
 )
+from formulation.kinds.base import Constraint
 from formulation.numbers import Rational, exact
 from formulation.primitives import (
     Disjunction,
@@ -50,7 +51,7 @@ from formulation.primitives import (
     Row,
     SemiContinuous,
 )
-from formulation.schema import Domain, suggestion
+from formulation.schema import Domain, expressions_in, suggestion
 
 __all__ = [
     "Choice",
@@ -138,7 +139,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The column is 0 (the binary `selected` is 0), or within [minimum, maximum] (it is 1)."""
+    """The column is 0 (the binary `selected` is 0), or within [minimum, maximum] (it is 1).
+
+    A minimum of 0: the binary is 1 where the column is positive, and may be 1 where it is 0, which nothing rewards.
+    """
 
     column: int
     selected: int
@@ -231,15 +235,26 @@ def ground(bound: Bound, *, ignore_strict: bool = False) -> Ground:
     for name, variable in bound.problem.variables.items():
         with _placed(f"variables.{name}"):
             writer.variable(name, variable)
+    for statement in bound.problem.constraints:
+        with _placed(statement.id):
+            writer.decisions(statement)
+    # The ranges first: what `selected(x)` means elsewhere does not depend on the order of statements.
+    lowered = [(statement, statement.lower()) for statement in bound.problem.constraints]
+    for statement, primitives in lowered:
+        with _placed(statement.id):
+            for primitive in primitives:
+                if isinstance(primitive, SemiContinuous):
+                    writer.primitive(primitive, statement.forall, statement.id)
     objective = bound.problem.objective
     if objective is not None:
         with _placed("objective"):
             for goal in objective.goals():
                 writer.goal(goal)
-    for statement in bound.problem.constraints:
+    for statement, primitives in lowered:
         with _placed(statement.id):
-            for primitive in statement.lower():
-                writer.primitive(primitive, statement.forall, statement.id)
+            for primitive in primitives:
+                if not isinstance(primitive, SemiContinuous):
+                    writer.primitive(primitive, statement.forall, statement.id)
     return model
 
 
@@ -284,6 +299,8 @@ class _Writer:
         self.bound = model.bound
         self.problem = model.bound.problem
         self.ignore_strict = ignore_strict
+        # The sign of what never gains from growing, in the row, goal or cost that is being written: 1 in a row <=.
+        self.burden: Literal[-1, 0, 1] = 0
 
     # -- data --
 
@@ -387,7 +404,7 @@ class _Writer:
                 column, name = self._column(of, scope), str(of)
 
                 def chosen(env: _Env, factor: Rational, row: _Row) -> Rational:
-                    i = self.selected(column(env), name)
+                    i = self.selected(column(env), name, burden=factor * self.burden > 0)
                     row[i] = row.get(i, 0) + factor
                     return 0
 
@@ -475,19 +492,27 @@ class _Writer:
         if given != wanted:
             raise UserError(f"'{name}' has {wanted or 'no'} ind{'ex' if wanted == 1 else 'ices'}, not {given}")
 
-    def selected(self, column: int, name: str) -> int:
-        """The binary column that says whether a column is used at all."""
+    def selected(self, column: int, name: str, *, burden: bool) -> int:
+        """The binary column that says whether a column is used at all.
+
+        With `burden` nothing here gains where it is 1 (a cost is paid, a limited number is used up). Then it need not
+        be 0 where the column is 0, so a continuous variable needs no minimum.
+        """
         of = self.model.columns[column]
         if of.domain == "binary":
             return column
-        if column not in self.model.ranges:
+        known = self.model.ranges.get(column)
+        if known is None or not (known.minimum or burden):
             variable = self.problem.variables[of.name]
+            minimum: Rational
             if variable.minimum is not None:
                 env = self._env_of(of)
                 scope = self._scope_of(variable.over)
-                minimum = self.data(variable.minimum, scope)(env)
+                minimum = self._above_0(self.data(variable.minimum, scope)(env), of)
             elif of.domain == "integer":
                 minimum = 1
+            elif burden:
+                minimum = 0
             else:
                 raise UserError(
                     f"selected({name}): the variable is continuous, so say how much counts as used: give it a 'minimum'"
@@ -495,13 +520,17 @@ class _Writer:
             self._range(column, minimum, None, "")
         return self.model.ranges[column].selected
 
+    @staticmethod
+    def _above_0(minimum: Rational, of: Column) -> Rational:
+        if minimum <= 0:
+            raise DataError(f"{of}: the minimum {minimum} must be above 0")
+        return exact(minimum)
+
     def _range(self, column: int, minimum: Rational, maximum: Rational | None, statement: str) -> None:
         """Keep a column at 0 or within a range; a second range of the same column narrows the first."""
         of = self.model.columns[column]
         if of.lower is None or of.lower < 0:
-            raise UserError(f"{of} can be negative: 'none, or at least {minimum}' needs a lower bound of 0")
-        if minimum <= 0:
-            raise UserError(f"{of}: the minimum {minimum} must be above 0")
+            raise UserError(f"{of} can be negative: what is used or not needs a lower bound of 0")
         known = self.model.ranges.get(column)
         if known is None:
             binary = Column(f"{of.name}.selected", of.key, "binary", 0, 1, "selected", statement)
@@ -640,6 +669,19 @@ class _Writer:
 
     # -- statements --
 
+    def decisions(self, statement: Constraint) -> None:
+        """Raise UserError for a decision of a statement that is no yes or no."""
+        for place, found in expressions_in(statement):
+            if not isinstance(found, Logical) or not isinstance(found.of, Ref):
+                continue
+            of = found.of
+            if of.name in self.problem.parameters:
+                raise UserError(f"{place}: '{of}' is no decision: it is a parameter")
+            if of.name in self.problem.variables and self.problem.variables[of.name].domain != "binary":
+                raise UserError(
+                    f"{place}: '{of}' is no decision: it is not binary; selected({of}) says whether it is used"
+                )
+
     def variable(self, name: str, variable: Any) -> None:
         """The columns of a declared variable."""
         scope: _Scope = {}
@@ -663,6 +705,9 @@ class _Writer:
         loop = self.loop(goal.over, scope)
         emits = [self.emit(expr, scope) for expr in goal.of]
         weight = self.data(goal.weight, {})({}) if goal.weight is not None else 1
+        if weight < 0:
+            raise DataError(f"the weight of a goal may not be below 0, not {weight}: turn its sense round instead")
+        self.burden = 1 if goal.sense == "minimize" else -1
         found = [self._linear(emit, env) for env in loop({}) for emit in emits]
         if not found:
             raise DataError("it has nothing to optimise: its quantifier is empty")
@@ -712,13 +757,15 @@ class _Writer:
                 high = self.data(maximum, scope) if maximum is not None else None
 
                 def semi(env: _Env, key: Key) -> None:
-                    self._range(column(env), exact(low(env)), None if high is None else exact(high(env)), statement)
+                    least = self._above_0(low(env), model.columns[column(env)])
+                    self._range(column(env), least, None if high is None else exact(high(env)), statement)
 
                 return semi
             case Multiple(of=of, size=size):
                 emit, amount = self.emit(of, scope), self.data(size, scope)
 
                 def lots(env: _Env, key: Key) -> None:
+                    self.burden = 0
                     found = exact(amount(env))
                     if found <= 0:
                         raise DataError(f"the size of a lot must be above 0, not {found}")
@@ -738,6 +785,8 @@ class _Writer:
                     first, last = (None if slope is None else exact(slope(env)) for slope in slopes)
                     if len(at) == 1 and (first is None or last is None):
                         raise DataError("one point is no function: add points, or slopes before and after it")
+                    rises = all(a[1] <= b[1] for a, b in itertools.pairwise(at)) and (last is None or last >= 0)
+                    self.burden = 1 if rises and first is not None and first >= 0 else 0
                     model.costs.append(Cost(self._linear(emit, env), at, first, last, statement, key))
 
                 return cost
@@ -747,17 +796,8 @@ class _Writer:
         of = decision.of
         if isinstance(of, Selected):
             column, name = self._column(of.of, scope), str(of.of)
-            return lambda env: self.selected(column(env), name)
-        column = self._column(of, scope)
-
-        def binary(env: _Env) -> int:
-            found = column(env)
-            if model.columns[found].domain != "binary":
-                raise UserError(f"'{of}' is no decision: it is not binary; selected({of}) says whether it is used")
-            return found
-
-        model = self.model
-        return binary
+            return lambda env: self.selected(column(env), name, burden=not decision.negated)
+        return self._column(of, scope)
 
     def _nested(self, row: Row, scope: _Scope, statement: str) -> Callable[[_Env, Key], Iterable[Rows]]:
         """A row inside a piece of logic, for all bindings of its own quantifier."""
@@ -768,8 +808,10 @@ class _Writer:
 
     def _row(self, row: Row, scope: _Scope, statement: str) -> Callable[[_Env, Key], Rows]:
         left, right = self.emit(row.left, scope), self.emit(row.right, scope)
+        burden: Literal[-1, 0, 1] = 1 if row.sense == "<=" else -1 if row.sense == ">=" else 0
 
         def make(env: _Env, key: Key) -> Rows:
+            self.burden = burden
             found: _Row = {}
             constant = left(env, 1, found) + right(env, -1, found)
             kept = {i: exact(a) for i, a in found.items() if a}

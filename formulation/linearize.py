@@ -33,11 +33,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class BigM:
-    """The constant that switches row number `row` off, and the statements whose removal changes it."""
+    """The constant that switches row number `row` off, and the statements whose removal changes it.
+
+    The row holds as it was meant where the binary `column` has the value `active`.
+    """
 
     row: int
     value: Rational
     rests_on: frozenset[str]
+    column: int
+    active: Literal[0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,9 @@ class _Linearizer:
         return DataError(f"{statement or which}: needs finite bounds of {which}: give an upper (and lower) bound")
 
     def _add(self, row: Rows) -> int:
-        self.matrix.rows.append(replace(row, derived=True))
+        kept = [(i, a) for i, a in zip(row.columns, row.coefficients, strict=True) if a]
+        columns, coefficients = tuple(i for i, _ in kept), tuple(a for _, a in kept)
+        self.matrix.rows.append(replace(row, columns=columns, coefficients=coefficients, derived=True))
         return len(self.matrix.rows) - 1
 
     def _column(self, column: Column) -> int:
@@ -133,9 +140,10 @@ class _Linearizer:
         if upper is None:
             raise self._unbounded([given.column], given.statement)
         columns = (given.column, given.selected)
-        self._add(Rows(columns, (1, -given.minimum), 0, None, given.statement, given.key))
+        if given.minimum:
+            self._add(Rows(columns, (1, -given.minimum), 0, None, given.statement, given.key))
         row = self._add(Rows(columns, (1, exact(-upper)), None, 0, given.statement, given.key))
-        self.matrix.big_ms.append(BigM(row, upper, rests))
+        self.matrix.big_ms.append(BigM(row, upper, rests, given.selected, 0))
 
     def _lots(self, given: Lots) -> None:
         """of == size * count."""
@@ -179,7 +187,7 @@ class _Linearizer:
             kept = {i: a for i, a in terms.items() if a}
             lower, upper = (None, at) if sign == 1 else (at, None)
             number = self._add(Rows(tuple(kept), tuple(kept.values()), lower, upper, row.statement, row.key))
-            self.matrix.big_ms.append(BigM(number, exact(big), found.rests_on))
+            self.matrix.big_ms.append(BigM(number, exact(big), found.rests_on, given.column, given.active))
 
     def _choice(self, given: Choice) -> None:
         """A binary for every alternative; at least one is 1."""
@@ -192,10 +200,8 @@ class _Linearizer:
             for row in rows:
                 self._when(When(binary, 1, row))
 
-    def _cost(self, given: Cost) -> int:
-        """The column that holds a piecewise-linear cost, or more: the objective pushes it down to the cost."""
-        name = f"{given.statement}.cost"
-        cost = self._column(Column(name, given.key, "continuous", None, None, "cost", given.statement))
+    def _cost(self, given: Cost) -> Linear:
+        """The cost itself where it is linear; else a column that holds it or more, which the objective pushes down."""
         slopes = [exact(Fraction(g - f) / (b - a)) for (a, f), (b, g) in itertools.pairwise(given.points)]
         every = [s for s in (given.before, *slopes, given.after) if s is not None]
         of, (first, last) = given.of, (given.points[0], given.points[-1])
@@ -203,6 +209,12 @@ class _Linearizer:
         upper = exact(last[0] - of.constant) if given.after is None else None
         if lower is not None or upper is not None:
             self._add(Rows(of.columns, of.coefficients, lower, upper, given.statement, given.key))
+        if len(set(every)) == 1:
+            (x, y), slope = first, every[0]
+            terms_ = {i: slope * a for i, a in zip(of.columns, of.coefficients, strict=True)}
+            return _linear(terms_, y + slope * (of.constant - x))
+        name = f"{given.statement}.cost"
+        cost = self._column(Column(name, given.key, "continuous", None, None, "cost", given.statement))
         pieces = self._pieces(given, slopes)
         if all(a <= b for a, b in itertools.pairwise(every)):
             for _, _, slope, (x, y) in pieces:
@@ -214,7 +226,7 @@ class _Linearizer:
                 self._add(Rows(columns, coefficients, at, None, given.statement, given.key))
         else:
             self._segments(given, cost, pieces)
-        return cost
+        return Linear((cost,), (1,))
 
     @staticmethod
     def _pieces(
@@ -282,7 +294,7 @@ class _Linearizer:
 
     # -- objectives --
 
-    def _objectives(self, costs: Sequence[int]) -> None:
+    def _objectives(self, costs: Sequence[Linear]) -> None:
         goals = self.ground.goals
         by_priority: dict[int, list[GroundGoal]] = {}
         for goal in goals:
@@ -290,22 +302,17 @@ class _Linearizer:
         for number, priority in enumerate(sorted(by_priority)):
             level = by_priority[priority]
             sense = level[0].sense
-            terms: dict[int, Rational] = {}
-            constant: Rational = 0
-            for goal in level:
-                sign = goal.weight if goal.sense == sense else -goal.weight
-                linear = self._worst(goal, number) if goal.worst else goal.of[0]
-                constant += sign * linear.constant
-                for i, a in zip(linear.columns, linear.coefficients, strict=True):
-                    terms[i] = terms.get(i, 0) + sign * a
+            parts = [
+                (goal.weight if goal.sense == sense else -goal.weight, self._worst(goal) if goal.worst else goal.of[0])
+                for goal in level
+            ]
             if number == 0:
-                for i in costs:
-                    terms[i] = terms.get(i, 0) + (1 if sense == "minimize" else -1)
-            self.matrix.objectives.append(Objective(sense, _linear(terms, constant)))
+                parts += [(1 if sense == "minimize" else -1, cost) for cost in costs]
+            self.matrix.objectives.append(Objective(sense, _combined(parts)))
         if costs and not goals:
-            self.matrix.objectives.append(Objective("minimize", _linear(dict.fromkeys(costs, 1), 0)))
+            self.matrix.objectives.append(Objective("minimize", _combined([(1, cost) for cost in costs])))
 
-    def _worst(self, goal: GroundGoal, number: int) -> Linear:
+    def _worst(self, goal: GroundGoal) -> Linear:
         """A column that is no better than each of several expressions."""
         taken = sum(column.role == "worst" for column in self.matrix.columns)
         worst = self._column(Column("objective.worst", (taken + 1,), "continuous", None, None, "worst", "objective"))
@@ -314,6 +321,17 @@ class _Linearizer:
             lower, upper = (of.constant, None) if goal.sense == "minimize" else (None, of.constant)
             self._add(Rows(columns, coefficients, lower, upper, "objective"))
         return Linear((worst,), (1,))
+
+
+def _combined(parts: Iterable[tuple[Rational, Linear]]) -> Linear:
+    """The sum of linear expressions times numbers."""
+    terms: dict[int, Rational] = {}
+    constant: Rational = 0
+    for factor, linear in parts:
+        constant += factor * linear.constant
+        for i, a in zip(linear.columns, linear.coefficients, strict=True):
+            terms[i] = terms.get(i, 0) + factor * a
+    return _linear(terms, constant)
 
 
 def _linear(terms: Mapping[int, Rational], constant: Rational) -> Linear:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -289,7 +289,17 @@ def _fields_beside(given: Any, where: list[str | int]) -> list[str]:
         if section == "constraints" and isinstance(where[1], int):
             at = at[where[1]]
         found = kinds.get(at.get("kind", "")) if isinstance(at, Mapping) else None
+        for step in where[1:-1]:
+            if isinstance(step, str) and found is not None:
+                found = _record_in(found.model_fields[step].annotation)
         return list(found.model_fields) if found is not None else []
     of: dict[str, type[Record]] = {"sets": Members, "parameters": Parameter, "variables": Variable}
     record = Table if "table" in where[:-1] else of.get(section)
     return list(record.model_fields) if record is not None else []
+
+
+def _record_in(annotation: Any) -> type[BaseModel] | None:
+    """The record that a field holds, or holds several of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _record_in(part)) is not None), None)
