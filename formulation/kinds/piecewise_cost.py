@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -46,7 +46,7 @@ class CostCurve(Constraint):
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _curve(self) -> CostCurve:
+    def _curve(self) -> Self:
         if not self.points:
             raise ValueError("give at least one point [amount, cost]")
         if len(self.points) == 1 and (self.before is None or self.after is None):

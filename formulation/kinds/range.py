@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -36,7 +36,7 @@ class Between(Constraint):
     cues: ClassVar[tuple[str, ...]] = ("between", "within the range", "ranging from", "at least and at most")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Between:
+    def _in_order(self) -> Self:
         low, high = self.low, self.high
         if isinstance(low, Num) and isinstance(high, Num) and low.number.value > high.number.value:
             raise ValueError(f"nothing lies between low {low} and high {high}: swap them")

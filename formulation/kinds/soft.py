@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,7 +55,7 @@ class Soft(Constraint):
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _priced(self) -> Soft:
+    def _priced(self) -> Self:
         if (self.penalty is None) == (not self.tiers):
             raise ValueError("give either 'penalty', the price of a unit of violation, or 'tiers'")
         if any(tier.up_to is None for tier in self.tiers[:-1]):
