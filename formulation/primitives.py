@@ -47,7 +47,8 @@ class SemiContinuous:
 
     `selected(x)` of a variable is the binary decision of its one such range; the ranges of several statements about
     the same variable are intersected. Where a model says `selected(x)` and no range, the variable's own `minimum` is
-    the range, or 1 for integers.
+    the range, or 1 for integers. A continuous variable without one may stand in `selected(x)` where being used only
+    costs or counts against a limit: any amount above 0 is use then.
     """
 
     of: Ref

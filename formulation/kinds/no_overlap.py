@@ -26,7 +26,7 @@ class NoOverlap(Constraint):
 
     `starts` and `durations` are those of the two activities, in one unit of time. `order` may name a decision that is
     yes where the first one goes first, and no where the second does. The starts need finite bounds, declared or
-    implied by other statements.
+    implied by other statements. All pairs of an ordered set are `"forall": "i in J, j in J if i < j"`.
     """
 
     kind: Literal["no_overlap"] = "no_overlap"
