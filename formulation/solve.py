@@ -27,7 +27,7 @@ from formulation.schema import suggestion
 if TYPE_CHECKING:
     from formulation.model import Model
 
-__all__ = ["Solution", "Status", "objective_at", "solve"]
+__all__ = ["Solution", "Status", "objective_at", "solve", "solve_matrix"]
 
 Status = Literal["optimal", "feasible", "infeasible", "unbounded", "undetermined", "failed"]
 
@@ -136,6 +136,13 @@ def solve(
     found = _by_levels(matrix, settings, first)
     told = _told(model, matrix, found, time_limit, exact_meaning=not relax_integrality)
     return replace(told, seconds=time.monotonic() - started)
+
+
+def solve_matrix(model: Model, matrix: Matrix, *, time_limit: float | None = None) -> Solution:
+    """Solve a matrix that says a model and more: the model's own columns come first, what is added follows them."""
+    started = time.monotonic()
+    found = _by_levels(matrix, Settings(None if time_limit is None else started + time_limit), {})
+    return replace(_told(model, matrix, found, time_limit, exact_meaning=True), seconds=time.monotonic() - started)
 
 
 # ---- one objective ---------------------------------------------------------------------------------------------------
