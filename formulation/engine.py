@@ -42,11 +42,16 @@ _SAME: Final = 1e-9  # gaps that are rounding
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for all runs of one solve: `deadline` is a time of `time.monotonic`."""
+    """What holds for all runs of one solve: `limit` seconds, which end when `time.monotonic` reaches `deadline`."""
 
+    limit: float | None = None
     deadline: float | None = None
     threads: int | None = None
     log: bool = False
+
+    def out_of_time(self) -> str:
+        """The reason of what a time limit has cut short."""
+        return f"the time limit of {self.limit:g} s was reached"
 
     def left(self) -> float | None:
         """Seconds left, None without a limit."""
@@ -97,8 +102,6 @@ def by_highs(
     over whole columns no tolerance is left to exploit, and tightens all tolerances to 1e-9. An interrupt from the
     keyboard ends the run and is raised. Raises DataError for numbers that HiGHS cannot hold.
     """
-    import highspy
-
     highs = to_highs(replace(matrix, rows=[_whole(row) for row in matrix.rows]) if precise else matrix)
     of = matrix.objectives[0].of if matrix.objectives else Linear((), ())
     scale = _scale(of)
@@ -119,7 +122,7 @@ def by_highs(
     reason = run(highs, settings)
     if reason:
         return Answer("failed", reason=reason)
-    return _answer(highs, matrix, scale, highspy)
+    return _answer(highs, matrix, settings, scale)
 
 
 def run(highs: highspy.Highs, settings: Settings) -> str:
@@ -141,36 +144,40 @@ def run(highs: highspy.Highs, settings: Settings) -> str:
     return ""
 
 
-def _answer(highs: highspy.Highs, matrix: Matrix, scale: float, highspy: Any) -> Answer:
-    kinds = highspy.HighsModelStatus
+def _answer(highs: highspy.Highs, matrix: Matrix, settings: Settings, scale: float) -> Answer:
+    from highspy import HighsModelStatus as Kinds
+
     status, info = highs.getModelStatus(), highs.getInfo()
     mixed = any(column.integral for column in matrix.columns)
     values = tuple(highs.getSolution().col_value) if info.primal_solution_status == 2 else None
     constant = float(matrix.objectives[0].of.constant) if matrix.objectives else 0.0
     at = info.mip_dual_bound if mixed else info.objective_function_value
-    known = bool(matrix.objectives) and (mixed or status == kinds.kOptimal) and abs(at) < inf
+    known = bool(matrix.objectives) and (mixed or status == Kinds.kOptimal) and abs(at) < inf
     bound = at / scale + constant if known else None
-    verdict, reason = _read(status, kinds, values is not None)
+    verdict, reason = _read(status, values is not None, settings)
     if verdict == "optimal" and mixed and not info.mip_gap <= _SAME:
         verdict, reason = "feasible", "HiGHS stopped before it had closed the gap"
     return Answer(verdict, values, bound, reason, None if mixed else highs)
 
 
-def _read(status: Any, kinds: Any, found: bool) -> tuple[Verdict, str]:
+def _read(status: Any, found: bool, settings: Settings) -> tuple[Verdict, str]:
     """A verdict of HiGHS, and the reason of one that settles nothing."""
-    if status == kinds.kOptimal and found:
+    from highspy import HighsModelStatus as Kinds
+
+    if status == Kinds.kOptimal and found:
         return "optimal", ""
-    if status == kinds.kInfeasible:
+    if status == Kinds.kInfeasible:
         return "infeasible", ""
-    if status in (kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
+    if status in (Kinds.kUnbounded, Kinds.kUnboundedOrInfeasible):
         return "unbounded", ""
+    if status == Kinds.kTimeLimit:
+        return ("feasible" if found else "undetermined"), settings.out_of_time()
     reason = {
-        kinds.kTimeLimit: "the time limit was reached",
-        kinds.kIterationLimit: "HiGHS reached its limit of iterations",
-        kinds.kSolutionLimit: "HiGHS reached its limit of solutions",
-        kinds.kMemoryLimit: "memory ran out",
-        kinds.kUnknown: "HiGHS could not tell",
-        kinds.kOptimal: "HiGHS could not tell",
+        Kinds.kIterationLimit: "HiGHS reached its limit of iterations",
+        Kinds.kSolutionLimit: "HiGHS reached its limit of solutions",
+        Kinds.kMemoryLimit: "memory ran out",
+        Kinds.kUnknown: "HiGHS could not tell",
+        Kinds.kOptimal: "HiGHS could not tell",
     }.get(status)
     if reason is None:
         return "failed", f"HiGHS broke down ({str(status).rpartition('.k')[2]})"
@@ -224,10 +231,10 @@ def by_pyomo(matrix: Matrix, settings: Settings) -> Answer:
         )
     except (PyomoException, ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
         return Answer("failed", reason=f"Pyomo broke down: {one_line(error)}")
-    return _pyomo_answer(results, matrix, written.columns)
+    return _pyomo_answer(results, matrix, settings, written.columns)
 
 
-def _pyomo_answer(results: Any, matrix: Matrix, columns: list[Any]) -> Answer:
+def _pyomo_answer(results: Any, matrix: Matrix, settings: Settings, columns: list[Any]) -> Answer:
     from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
     values = None
@@ -251,7 +258,7 @@ def _pyomo_answer(results: Any, matrix: Matrix, columns: list[Any]) -> Answer:
         verdict, reason = "failed", "HiGHS broke down"
     else:
         verdict = "feasible" if values is not None else "undetermined"
-        reason = "the time limit was reached" if kind == TerminationCondition.maxTimeLimit else "HiGHS could not tell"
+        reason = settings.out_of_time() if kind == TerminationCondition.maxTimeLimit else "HiGHS could not tell"
     bound = results.objective_bound
     bound = None if bound is None or abs(bound) == inf else bound
     if verdict == "optimal" and bound is not None and results.incumbent_objective is not None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Point", "recover", "size"]
 
 _WITHIN: Final = Fraction(1, 10**6)
+_NOISE: Final = 1e-9  # of a float that HiGHS gives for a simple fraction
+_SAME: Final = 1e-12
 _SIMPLE: Final = (10**3, 10**6, 10**9)  # largest denominators tried where there is no vertex
 _TRIED: Final = (0, 1, 2, 4, 8, 16, 32)  # refinements after which fractions are tried
 _MOST_WORK: Final = 300_000  # nonzeros times refinements: about a second; beyond it floats must do
@@ -48,7 +50,8 @@ def recover(
     """The exact point that a solver's floats stand for, or None where they break a row by more than 1e-6 of its size.
 
     With whole columns the others are solved for once more, those being fixed: the floats may rest on a binary that is
-    closed to 1e-6 only. `highs` is the solver that found the floats, where it holds a basis of this very matrix.
+    closed to 1e-6 only. That is left out where simple fractions are plainly what is meant. `highs` is the solver that
+    found the floats, where it holds a basis of this very matrix.
     """
     import highspy
 
@@ -57,6 +60,9 @@ def recover(
     ]
     if all(column.integral for column in matrix.columns):
         return _judged(matrix, whole)
+    plain = _plain(matrix, whole, floats)
+    if plain is not None:
+        return plain
     rest, found = matrix, floats
     if highs is None:
         rest = _fixed(matrix, whole)
@@ -107,6 +113,26 @@ def _judged(matrix: Matrix, values: Sequence[Rational]) -> Point | None:
             if bound is not None and beyond * (at - bound) > 0:
                 worst = max(worst, beyond * (at - bound) / Fraction(max(1, size(bound))))
     return Point(tuple(values), worst) if worst <= _WITHIN else None
+
+
+def _plain(matrix: Matrix, whole: Sequence[Rational], floats: Sequence[float]) -> Point | None:
+    """Simple fractions that are the floats but for rounding, in every column and in the objective, and keep every row.
+
+    Then nothing is left to be solved for.
+    """
+    values = [
+        x if column.integral else exact(Fraction(found).limit_denominator(_SIMPLE[0]))
+        for column, x, found in zip(matrix.columns, whole, floats, strict=True)
+    ]
+    if any(abs(float(x) - found) > _NOISE * max(1.0, abs(found)) for x, found in zip(values, floats, strict=True)):
+        return None
+    for objective in matrix.objectives:
+        terms = list(zip(objective.of.columns, objective.of.coefficients, strict=True))
+        at = float(sum(a * values[i] for i, a in terms))
+        if abs(at - sum(float(a) * floats[i] for i, a in terms)) > _SAME * max(1.0, abs(at)):
+            return None
+    point = _judged(matrix, values)
+    return None if point is None or point.broken else point
 
 
 def _rounded(matrix: Matrix, floats: Sequence[float]) -> Point | None:

@@ -132,9 +132,9 @@ def solve(
     first = _start(matrix, start) if start else {}
     if relax_integrality:
         matrix = relaxed(matrix)
-    settings = Settings(None if time_limit is None else started + time_limit, threads, log)
+    settings = Settings(time_limit, None if time_limit is None else started + time_limit, threads, log)
     found = _by_levels(matrix, settings, first)
-    told = _told(model, matrix, found, time_limit, exact_meaning=not relax_integrality)
+    told = _told(model, matrix, found, exact_meaning=not relax_integrality)
     return replace(told, seconds=time.monotonic() - started)
 
 
@@ -324,11 +324,11 @@ def _no_worse(objective: Objective, point: Point) -> Rows:
 # ---- in the problem's words ------------------------------------------------------------------------------------------
 
 
-def _told(model: Model, matrix: Matrix, found: _Found, time_limit: float | None, *, exact_meaning: bool) -> Solution:
+def _told(model: Model, matrix: Matrix, found: _Found, *, exact_meaning: bool) -> Solution:
     """The solution of the problem that a point of its matrix stands for."""
     bound = None if found.bound is None else Fraction(found.bound)
     if found.point is None:
-        return Solution(found.status, _reason(found, time_limit, None), bound=bound)
+        return Solution(found.status, found.reason, bound=bound)
     values: dict[tuple[str, Key], Fraction] = {}
     helpers: dict[tuple[str, Key], Fraction] = {}
     for column, x in zip(matrix.columns, found.point.values, strict=True):
@@ -341,9 +341,12 @@ def _told(model: Model, matrix: Matrix, found: _Found, time_limit: float | None,
     shown = None if objective is None else Fraction(objective)
     if found.status == "optimal":
         bound = shown
+    reason = found.reason
+    if found.status == "feasible" and shown is not None and bound is not None and shown != bound:
+        reason += f"; the best point is at most {float(abs(shown - bound)):.6g} better"
     return Solution(
         found.status,
-        _reason(found, time_limit, None if shown is None or bound is None else abs(shown - bound)),
+        reason,
         shown,
         bound,
         tuple(map(Fraction, goals)),
@@ -351,13 +354,6 @@ def _told(model: Model, matrix: Matrix, found: _Found, time_limit: float | None,
         helpers,
         not found.point.broken,
     )
-
-
-def _reason(found: _Found, time_limit: float | None, gap: Fraction | None) -> str:
-    reason = found.reason.replace("the time limit was reached", f"the time limit of {time_limit} s was reached")
-    if found.status == "feasible" and gap:
-        return f"{reason}; the best point is at most {float(gap):.6g} better"
-    return reason
 
 
 def objective_at(world: World) -> tuple[Rational | None, tuple[Rational, ...]]:
