@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from trl.trainer.utils import hash_module
 
 from data.errors import DataError, UserError
 from data.rows import Preference, Side, read_rows
+from reasoning.cards import read_card
 from reasoning.train import head
 from reasoning.train.branches import IGNORED, BranchCollator
 from reasoning.train.job import (
@@ -323,6 +324,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     )
     seconds = train(trainer, checkpoint)
     card = {"stage": "step_dpo", "pairs": len(rows), "steps": trainer.state.global_step, "seconds": round(seconds)}
+    start = read_card(Path(job.adapter)) if job.adapter else None
+    if start is not None and start.value is not None:
+        # Pairs move the policy little, and teach nothing about its value: where it is read stays as it was.
+        card["value"] = asdict(start.value)
     if held_out is not None:
         card["held_out"] = _measure(trainer)
     save_adapter(policy, job, card)

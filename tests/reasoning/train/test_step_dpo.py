@@ -468,3 +468,16 @@ def test_the_recipe_is_a_job(tmp_path: Path) -> None:
     step_dpo._check(job)
     assert (job.beta, job.per_device_train_batch_size, job.learning_rate) == (0.3, 16, 2e-5)
     assert not job.gradient_checkpointing
+
+
+def test_an_adapter_that_goes_on_from_one_with_values_says_where_they_are(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    step_dpo.run(tiny.options(model=base, data=[data], output_dir=first, max_steps=1))
+    path = first / "stepsolver.json"
+    assert "value" not in json.loads(path.read_text())
+    value = {"position": "border", "good": " yes", "bad": " no"}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "value": value}))
+    step_dpo.run(tiny.options(model=base, adapter=first, data=[data], output_dir=second, max_steps=1))
+    assert json.loads((second / "stepsolver.json").read_text())["value"] == value
