@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, Self, TypeVar
 from typing import Literal as OneOf
 
@@ -51,13 +51,16 @@ __all__ = [
     "Selected",
     "Sense",
     "Sum",
+    "as_index",
     "constant",
     "expression",
     "literal",
     "names_in",
     "quantifier",
     "relation",
+    "renamed",
     "scaled",
+    "symbols_in",
     "terms_of",
     "total",
 ]  # fmt: skip
@@ -70,6 +73,10 @@ Sense = OneOf["<=", ">=", "=="]
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """How names of sets, parameters, variables and constraints look."""
 _MOST_TEXT: Final = 20_000
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_MOST_DEPTH: Final = 50  # of brackets; every later walk through a tree stays far from Python's own limit
+_PLAIN: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+")
+"""A number without sign that Python writes alike."""
 
 
 class _Written:
@@ -152,9 +159,9 @@ class Expr(_Written):
         if isinstance(self, Num):
             return self.number.plain()
         terms = terms_of(self)
-        if terms is None or not isinstance(self, Add):
-            return str(self)
-        return {str(ref): coefficient.plain() for ref, coefficient in terms.items()}
+        if terms is not None and isinstance(self, Add) and all(isinstance(term, Mul) for term in self.terms):
+            return {str(ref): coefficient.plain() for ref, coefficient in terms.items()}
+        return str(self)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -170,7 +177,7 @@ class Num(Expr):
 
     def __str__(self) -> str:
         text = str(self.number)
-        return text if re.fullmatch(r"[\d.]+", text) else _exact_text(self.number)
+        return text if _PLAIN.fullmatch(text) else _exact_text(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +221,8 @@ class Add(Expr):
     def __str__(self) -> str:
         parts: list[str] = []
         for term in self.terms:
-            negative, shown = _signed(term)
-            parts += [" - " if negative else " + ", shown] if parts else [f"-{shown}" if negative else shown]
+            negative, shown = _signed(term) if parts else (False, _factor(term))
+            parts += [" - " if negative else " + ", shown] if parts else [shown]
         return "".join(parts) or "0"
 
 
@@ -227,8 +234,8 @@ class Mul(Expr):
     right: Expr
 
     def __str__(self) -> str:
-        if self.left == constant(-1):
-            return f"-{_factor(self.right)}"
+        if self.left == constant(-1) and not _counted(self.right):
+            return f"-{_factor(self.right, after=True)}"
         return f"{_factor(self.left)}*{_factor(self.right, after=True)}"
 
 
@@ -267,14 +274,31 @@ def _factor(expr: Expr, *, after: bool = False) -> str:
 
 
 def _signed(term: Expr) -> tuple[bool, str]:
-    if isinstance(term, Num) and term.number.value < 0:
-        return True, str(Num(Number(-term.number.value)))
-    if isinstance(term, Mul) and term.left == constant(-1):
-        return True, _factor(term.right)
-    if isinstance(term, Mul) and isinstance(term.left, Num) and term.left.number.value < 0:
-        return True, str(Mul(Num(Number(-term.left.number.value)), term.right))
+    """Whether a term behind another one is taken off, and what then stands there."""
+    negative = True
+    match term:
+        case Num(number=found) if found.value < 0:
+            term = _turned(term)
+        case Mul(left=Num(number=found), right=right) if found.value < 0:
+            term = right if found.value == -1 and not _counted(right) else _turned(term)
+        case _:
+            negative = False
     shown = str(term)
-    return False, f"({shown})" if isinstance(term, Add) or shown.startswith("-") else shown
+    return negative, f"({shown})" if isinstance(term, Add) or shown.startswith("-") else shown
+
+
+def _counted(expr: Expr) -> bool:
+    return isinstance(expr, Num) or (isinstance(expr, Mul) and isinstance(expr.left, Num))
+
+
+def _turned(expr: Expr) -> Expr:
+    """What `-expr` is read as."""
+    match expr:
+        case Num(number=found):
+            return Num(Number(-found.value))
+        case Mul(left=Num(number=found), right=right):
+            return Mul(Num(Number(-found.value)), right)
+    return Mul(constant(-1), expr)
 
 
 def constant(value: Any) -> Num:
@@ -361,7 +385,7 @@ class And:
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
-        return " and ".join(f"({p})" if isinstance(p, Or) else str(p) for p in self.parts)
+        return " and ".join(f"({p})" if isinstance(p, And | Or) else str(p) for p in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +395,7 @@ class Or:
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
-        return " or ".join(map(str, self.parts))
+        return " or ".join(f"({p})" if isinstance(p, Or) else str(p) for p in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +500,7 @@ def expression(given: Any) -> Expr:
             if not isinstance(ref, Ref | Selected):
                 raise ValueError(f"'{key}' is no variable: coefficients stand by variable, such as {{chair: 8}}")
             terms.append(Mul(_coefficient(key, coefficient), ref))
-        return Add(tuple(terms))
+        return terms[0] if len(terms) == 1 else Add(tuple(terms)) if terms else constant(0)
     if isinstance(given, str):
         try:
             return Num(number(given))
@@ -486,6 +510,8 @@ def expression(given: Any) -> Expr:
 
 
 def _coefficient(key: Any, given: Any) -> Expr:
+    if isinstance(given, Mapping):
+        raise ValueError(f"coefficient of '{key}': write a number or an expression, not coefficients again")
     try:
         found = expression(given)
     except ValueError as error:
@@ -527,13 +553,18 @@ class _Parser:
     """Turns Python's syntax tree of one text into ours; whatever we do not know is refused with what was meant."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = re.sub(r"[\r\n]", " ", text)
+        self.part = b""  # what was parsed last, for the digits of its numbers
         self.bound: list[str] = []
+        self.depth = 0
 
     def _parse(self, text: str) -> ast.expr:
         if len(text) > _MOST_TEXT:
             raise ValueError(f"longer than {_MOST_TEXT} characters: use sums over sets, or coefficients by variable")
+        if "#" in _QUOTED.sub("", text):
+            raise ValueError(f"cannot read '{self._shown()}': '#' would hide what follows it")
         try:
+            self.part = text.strip().encode()
             return ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError):
             hint = "; an equality is written ==" if re.search(r"(?<![<>=!])=(?!=)", text) else ""
@@ -553,7 +584,7 @@ class _Parser:
 
     def quantifier(self) -> Quantifier:
         def read() -> Quantifier:
-            head, _, test = self.text.partition(" if ")
+            head, *tests = re.split(r"\bif\b", self.text, maxsplit=1)
             generators: list[Generator] = []
             for part in re.split(r"\bfor\b|,(?![^(]*\))", head):
                 match self._parse(part):
@@ -564,7 +595,7 @@ class _Parser:
                         raise ValueError(
                             f"cannot read '{self._shown()}': write it like 'p in P, t in T if t != first(T)'"
                         )
-            return Quantifier(tuple(generators), self._condition(self._parse(test)) if test else None)
+            return Quantifier(tuple(generators), self._condition(self._parse(tests[0])) if tests else None)
 
         return self._guarded(read)
 
@@ -602,13 +633,24 @@ class _Parser:
         except RecursionError:
             raise ValueError("nested too deeply: use sums over sets, or coefficients by variable") from None
 
+    def _deeper(self, read: Callable[[ast.expr], _T], node: ast.expr) -> _T:
+        self.depth += 1
+        if self.depth > _MOST_DEPTH:
+            raise ValueError("nested too deeply: use sums over sets, or coefficients by variable")
+        found = read(node)
+        self.depth -= 1
+        return found
+
     def _expr(self, node: ast.expr) -> Expr:
+        return self._deeper(self._algebra, node)
+
+    def _algebra(self, node: ast.expr) -> Expr:
         match node:
             case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-                segment = ast.get_source_segment(self.text.strip(), node)
+                digits = self.part[node.col_offset : node.end_col_offset].decode()
                 try:
-                    return Num(number(segment if segment is not None else node.value))
-                except ValueError:
+                    return Num(number(digits))
+                except ValueError:  # 0x10, 1_000
                     return Num(number(node.value))
             case ast.Name():
                 if node.id in self.bound:
@@ -623,7 +665,7 @@ class _Parser:
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._quotient(self._expr(left), self._expr(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return self._negative(self._expr(operand))
+                return _turned(self._expr(operand))
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self._expr(operand)
             case ast.Call(func=ast.Name(id="sum"), args=[ast.GeneratorExp() as inner], keywords=[]):
@@ -646,18 +688,10 @@ class _Parser:
         terms: list[Expr] = []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             right = self._expr(node.right)
-            terms.append(self._negative(right) if isinstance(node.op, ast.Sub) else right)
+            terms.append(_turned(right) if isinstance(node.op, ast.Sub) else right)
             node = node.left
         terms.append(self._expr(node))
         return Add(tuple(reversed(terms)))
-
-    @staticmethod
-    def _negative(of: Expr) -> Expr:
-        if isinstance(of, Num):
-            return Num(Number(-of.number.value))
-        if isinstance(of, Mul) and isinstance(of.left, Num):
-            return Mul(Num(Number(-of.left.number.value)), of.right)
-        return Mul(constant(-1), of)
 
     @staticmethod
     def _quotient(above: Expr, below: Expr) -> Expr:
@@ -705,6 +739,9 @@ class _Parser:
         raise self._refuse(node, "is no index: write a symbol, 'an element', t-1, first(T) or last(T)")
 
     def _condition(self, node: ast.expr) -> Condition:
+        return self._deeper(self._logic, node)
+
+    def _logic(self, node: ast.expr) -> Condition:
         match node:
             case ast.BoolOp(op=op, values=values):
                 parts = tuple(map(self._condition, values))
@@ -731,7 +768,7 @@ class _Parser:
                 return self._index(node)
             case ast.Name(id=name) | ast.BinOp(left=ast.Name(id=name)) if name in self.bound:
                 return self._index(node)
-            case ast.Constant(value=int()):
+            case ast.Constant(value=int()) | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
                 return self._index(node)
         return self._expr(node)
 
@@ -739,18 +776,25 @@ class _Parser:
 def _compared(op: Comparison, left: Index | Expr, right: Index | Expr) -> Compare:
     """A comparison of two indices or of two expressions.
 
-    A bare name may be a symbol that a quantifier further out binds. Beside an index it is one; between two of them
-    what they are is seen when names are looked up.
+    A bare name may be a parameter, or a symbol that a quantifier further out binds (see `as_index`).
     """
 
     def alike(side: Index | Expr, other: Index | Expr) -> Index | Expr:
         if isinstance(side, Item) and isinstance(side.element, int) and isinstance(other, Expr):
             return side if isinstance(other, Ref) and not other.index else constant(side.element)
-        if isinstance(side, Ref) and not side.index and not isinstance(other, Expr | Item):
-            return At(side.name)
         return side
 
     return Compare(op, alike(left, right), alike(right, left))
+
+
+def as_index(side: Index | Expr, bound: Container[str]) -> Index | Expr:
+    """A side of a comparison, as the index that it is where it is a bound symbol or one with a shift."""
+    match side:
+        case Ref(name=name, index=()) if name in bound:
+            return At(name)
+        case Add(terms=(Ref(name=name, index=()), Num(number=by))) if name in bound and by.value.denominator == 1:
+            return At(name, int(by.value))
+    return side
 
 
 # ---- walking ---------------------------------------------------------------------------------------------------------
@@ -790,3 +834,38 @@ def names_in(given: Expr | Quantifier | Logical | Relation | Condition | Index |
                 yield from names_in(part_)
         case Not(part=negated):
             yield from names_in(negated)
+
+
+def renamed(given: _T, names: Mapping[str, str]) -> _T:
+    """The same with other symbols, wherever a quantifier binds them or an index uses them."""
+    found: Any = given
+    match given:
+        case At(symbol=symbol, shift=shift):
+            found = At(names.get(symbol, symbol), shift)
+        case Generator(symbols=symbols, set=name):
+            found = Generator(tuple(names.get(symbol, symbol) for symbol in symbols), name)
+        case Compare(op=op, left=left, right=right):
+            found = Compare(op, renamed(as_index(left, names), names), renamed(as_index(right, names), names))
+        case tuple():
+            found = tuple(renamed(part, names) for part in given)
+        case _ if is_dataclass(given) and not isinstance(given, type):
+            found = type(given)(*(renamed(getattr(given, part.name), names) for part in fields(given)))
+    return found  # type: ignore[no-any-return]
+
+
+def symbols_in(given: Any) -> Iterator[str]:
+    """Every symbol that a quantifier inside binds or an index uses, with repeats."""
+    match given:
+        case At(symbol=symbol):
+            yield symbol
+        case Generator(symbols=symbols):
+            yield from symbols
+        case Compare(left=left, right=right):
+            for side in (left, right):
+                yield from symbols_in(as_index(side, set(names_in(side))))
+        case tuple():
+            for part in given:
+                yield from symbols_in(part)
+        case _ if is_dataclass(given):
+            for field in fields(given):
+                yield from symbols_in(getattr(given, field.name))

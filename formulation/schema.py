@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from data.errors import UserError
 from formulation.expressions import NAME, Element, Expr, Logical, Quantifier, Relation, names_in
 from formulation.kinds import CONSTRAINTS, OBJECTIVES, AnyConstraint, AnyObjective
 from formulation.kinds.base import Constraint, Mention, Record
-from formulation.numbers import Number
+from formulation.numbers import Number, number
 from formulation.units import Unit
 
 __all__ = [
@@ -115,6 +117,36 @@ class Parameter(Record):
         if not self.index and (self.values is not None or self.table is not None):
             raise ValueError("'values' and 'table' need an 'index': name the sets")
         return self
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _read_values(cls, given: Any) -> Any:
+        return _exactly(given)
+
+    @field_serializer("values")
+    def _plain_values(self, values: Any) -> Any:
+        return _plainly(values)
+
+
+def _exactly(values: Any) -> Any:
+    """Inline values with exact numbers, and with texts for keys: YAML reads the key of the year 2025 as a number."""
+    if isinstance(values, Mapping):
+        found = {str(key) if type(key) is int else key: _exactly(value) for key, value in values.items()}
+        if len(found) < len(values):
+            raise ValueError("a key is there twice, as a number and as a text: keep one")
+        return found
+    if isinstance(values, list | tuple):
+        return tuple(_exactly(value) for value in values)
+    return number(values) if isinstance(values, float | Decimal | Fraction) else values
+
+
+def _plainly(values: Any) -> Any:
+    """Inline values as JSON and YAML hold them."""
+    if isinstance(values, Mapping):
+        return {key: _plainly(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plainly(value) for value in values]
+    return values.plain() if isinstance(values, Number) else values
 
 
 class Variable(Record):
@@ -290,7 +322,7 @@ def _fields_beside(given: Any, where: list[str | int]) -> list[str]:
             at = at[where[1]]
         found = kinds.get(at.get("kind", "")) if isinstance(at, Mapping) else None
         for step in where[1:-1]:
-            if isinstance(step, str) and found is not None:
+            if isinstance(step, str) and found is not None and step in found.model_fields:
                 found = _record_in(found.model_fields[step].annotation)
         return list(found.model_fields) if found is not None else []
     of: dict[str, type[Record]] = {"sets": Members, "parameters": Parameter, "variables": Variable}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from formulation.expressions import Add, Expr, Mul, Ref, Sense, constant
+from formulation.expressions import Expr, Mul, Ref, Sense, constant, total
 
 if TYPE_CHECKING:
     from formulation.kinds.base import Constraint, Objective
     from formulation.schema import Problem
 
-__all__ = ["amount", "decision", "scalar", "sense", "some", "terms"]
+__all__ = ["amount", "decision", "indexed", "scalar", "sense", "some", "terms"]
 
 # Few and narrow, so that all points on halves can be enumerated.
 _VARIABLES: Final[dict[str, dict[str, Any]]] = {
@@ -40,7 +40,7 @@ def coefficient(rng: random.Random) -> Fraction:
 
 def terms(rng: random.Random, among: Sequence[str] = ("x", "y", "n", "m")) -> Expr:
     """A few variables with coefficients."""
-    return Add(tuple(Mul(constant(coefficient(rng)), ref) for ref in some(rng, among)))
+    return total(*(Mul(constant(coefficient(rng)), ref) for ref in some(rng, among)))
 
 
 def amount(rng: random.Random) -> Expr:
@@ -69,3 +69,25 @@ def scalar(rng: random.Random, *constraints: Constraint, objective: Objective | 
     variables = {name: spec for name, spec in _VARIABLES.items() if name in named} or {"x": _VARIABLES["x"]}
     given: dict[str, Any] = {"variables": variables, "constraints": constraints}
     return Problem.model_validate({**given, "objective": objective})
+
+
+def indexed(rng: random.Random, variables: Mapping[str, Any], statement: Constraint) -> Problem:
+    """A problem over sets I and J of two or three, some PAIRS of these, and small data for their members."""
+    from formulation.schema import Problem, statement_names
+
+    rows, columns = ["p", "q"], ["a", "b", "c"][: rng.randint(2, 3)]
+    pairs = [(i, j) for i in rows for j in columns]
+    parameters = {
+        "weight": {"index": ["J"], "values": {j: rng.choice([1, 2, "1/2"]) for j in columns}},
+        "rate": {"index": ["I", "J"], "values": {i: {j: rng.randint(0, 2) for j in columns} for i in rows}},
+        "limit": {"index": ["I"], "values": {i: rng.randint(0, 3) for i in rows}},
+    }
+    named = set(statement_names(statement))
+    some_pairs = {"elements": rng.sample(pairs, rng.randint(2, len(pairs))), "within": ["I", "J"]}
+    given: dict[str, Any] = {
+        "sets": {"I": rows, "J": columns, "PAIRS": some_pairs},
+        "parameters": {name: spec for name, spec in parameters.items() if name in named},
+        "variables": {name: spec for name, spec in variables.items() if name in named},
+        "constraints": [statement],
+    }
+    return Problem.model_validate(given)
