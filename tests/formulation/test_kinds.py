@@ -15,10 +15,12 @@ import pytest
 
 from formulation.files import read_file, write_file
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
+from formulation.linearize import Matrix
 from formulation.schema import Problem, read_problem
 from tests.formulation.harness import Case, Effort, disagreements, mutants
 
-INSTANCES = 8 * int(os.environ.get("STEPSOLVER_HARNESS", "1"))
+MORE = int(os.environ.get("STEPSOLVER_HARNESS", "1"))
+INSTANCES = 24 * MORE
 EFFORT = Effort(points=60, rounds=2)
 KINDS = {**CONSTRAINTS, **OBJECTIVES}
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -74,9 +76,12 @@ def test_random_problems_tell_points_apart(kind: str) -> None:
 
 @each_kind
 def test_wrong_rows_are_caught(kind: str) -> None:
-    """Of every sort of mistake that rows of this kind can have, the harness finds some among a few dozen."""
-    waiting = {}
-    for seed in range(INSTANCES):
+    """Of every sort of mistake that rows of this kind can have, some of a few dozen random ones is found.
+
+    The others follow from other rows, or say the same: a link that no cost pulls at, 2*x >= 0.
+    """
+    waiting: dict[str, list[tuple[int, Matrix]]] = {}
+    for seed in range(8 * MORE):
         for what, matrices in mutants(case(kind, seed)).items():
             waiting.setdefault(what, []).extend((seed, matrix) for matrix in matrices)
     rng = random.Random(kind)
@@ -86,3 +91,20 @@ def test_wrong_rows_are_caught(kind: str) -> None:
             next(disagreements(case(kind, seed), matrix, random.Random(seed), EFFORT), None) is not None
             for seed, matrix in tried
         ), f"{what}: none of {len(tried)} of {len(found)} mutants was caught"
+
+
+@pytest.mark.parametrize("seed", range(60 * MORE))
+def test_rows_of_several_statements_say_what_these_mean_together(seed: int) -> None:
+    """Ranges of one variable meet, and a big-M rests on the bounds that other statements imply."""
+    rng = random.Random(f"together {seed}")
+    parts = [problem(kind, rng.randrange(INSTANCES)) for kind in rng.sample([*KINDS], 4)]
+    parts = [part for part in parts if not part.sets]
+    objective = next((part.objective for part in parts if part.objective is not None), None)
+    both = Problem(
+        variables={name: variable for part in parts for name, variable in part.variables.items()} or {"x": {}},
+        constraints=[found.model_copy(update={"id": ""}) for part in parts for found in part.constraints],
+        objective=objective,
+    )
+    one = Case(both)
+    found = next(disagreements(one, one.matrix, rng, EFFORT), None)
+    assert found is None, f"{found}\n{json.dumps(both.plain(), indent=1)}"
