@@ -20,7 +20,7 @@ from reasoning.train import head, joint, sft  # noqa: E402
 from reasoning.train.branches import IGNORED, BranchCollator  # noqa: E402
 from reasoning.train.job import Policy, load_policy, parse  # noqa: E402
 from reasoning.train.values import at_position  # noqa: E402
-from tests.reasoning.train.tiny_model import save_tiny_model  # noqa: E402
+from tests.reasoning.train import tiny  # noqa: E402
 
 QUESTION = "Ann has 3 bags of 4 plums. She eats 2. How many are left?"
 RIGHT = Solution(
@@ -32,7 +32,7 @@ GOLD = replace(RIGHT, values=None, origin="gold")
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return str(tiny.save(tmp_path_factory.mktemp("base")))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from reasoning.train import evaluate_values, prm  # noqa: E402
 from reasoning.train.branches import IGNORED  # noqa: E402
 from reasoning.train.job import load_policy, parse  # noqa: E402
 from reasoning.train.values import prepare  # noqa: E402
-from tests.reasoning.train.tiny_model import save_tiny_model  # noqa: E402
+from tests.reasoning.train import tiny  # noqa: E402
 
 RIGHT = Solution("q/1", "Add 2 and 3.", "5", (" <<2+3=5>>\n", "#### 5"), True, values=(0.5, 1.0))
 WRONG = replace(RIGHT, steps=(" <<2*3=6>>\n", "#### 6"), correct=False, values=(0.25, 0.0))
@@ -26,7 +26,7 @@ STEPWISE = {"prompt": "Add 2 and 3.", "completions": [" <<2+3=5>>", "#### 5"], "
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return str(tiny.save(tmp_path_factory.mktemp("base")))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
 def arguments(base: str, folder: Path, data: Path, *options: str) -> list[str]:
     fixed = ["--model", base, "--output_dir", str(folder), "--data", str(data), "--dtype", "float32", "--bf16", "false"]
     fixed += ["--use_cpu", "true", "--lora_r", "4", "--report_to", "none", "--save_strategy", "no"]
-    return [*fixed, "--max_steps", "25", "--learning_rate", "2e-2", "--logging_steps", "1", *options]
+    return [*fixed, "--max_steps", "25", "--learning_rate", "5e-3", "--logging_steps", "1", *options]
 
 
 def losses(folder: Path) -> list[float]:

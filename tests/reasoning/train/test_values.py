@@ -17,7 +17,7 @@ from reasoning.train import evaluate_values, joint  # noqa: E402
 from reasoning.train.evaluate_values import measure  # noqa: E402
 from reasoning.train.job import Policy, load_policy, parse  # noqa: E402
 from reasoning.train.values import at_position, choose, score_steps, value_loss  # noqa: E402
-from tests.reasoning.train.tiny_model import save_tiny_model  # noqa: E402
+from tests.reasoning.train import tiny  # noqa: E402
 
 RIGHT = Solution("q/1", "Add 2 and 3.", "5", (" <<2+3=5>>\n", "#### 5"), True, values=(0.5, 1.0))
 WRONG = replace(RIGHT, steps=(" <<2*3=6>>\n", "#### 6"), correct=False, values=(0.25, 0.0))
@@ -25,7 +25,7 @@ WRONG = replace(RIGHT, steps=(" <<2*3=6>>\n", "#### 6"), correct=False, values=(
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return str(tiny.save(tmp_path_factory.mktemp("base")))
 
 
 @pytest.fixture(scope="module")

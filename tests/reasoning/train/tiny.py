@@ -22,13 +22,14 @@ CORPUS = [
 
 
 def byte_level() -> Tokenizer:
-    """Byte-level BPE, as GPT-2's and SmolLM2's."""
+    """Byte-level BPE, as GPT-2's and SmolLM2's. The words of a judgement, " yes" and " no", are single tokens."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(
-        CORPUS * 3, trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=[END])
+        [*CORPUS * 3, " yes no" * 9],
+        trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=[END]),
     )
     return made
 
