@@ -75,12 +75,15 @@ class Answer:
 def is_ordinary(matrix: Matrix) -> bool:
     """Whether a model goes through Pyomo.
 
-    Larger ones do not, nor those whose objective must be scaled. Pyomo redirects the whole process's output while it
-    solves, so only the main thread may use it.
+    Larger ones do not, nor those whose objective must be scaled, nor relaxed ones with alternatives, as a Disjunct
+    holds or does not, nor those that say nothing of any variable, which Pyomo's interface calls empty and leaves
+    open. Pyomo redirects the whole process's output while it solves, so only the main thread may use it.
     """
     return (
-        sum(len(row.columns) for row in matrix.rows) <= _ORDINARY
+        0 < sum(len(row.columns) for row in matrix.rows) <= _ORDINARY
         and threading.current_thread() is threading.main_thread()
+        and all(column.integral for column in matrix.columns if column.role == "choice")
+        and all(matrix.columns[big.column].integral for big in matrix.big_ms)
         and all(_scale(objective.of) == 1 for objective in matrix.objectives)
     )
 

@@ -36,6 +36,7 @@ _NEAR: Final = Fraction(1, 10**8)
 _WITHIN: Final = Fraction(1, 10**6)
 _ROUNDING: Final = Fraction(1, 10**9)  # a row that is broken by less is not worth another search
 _MOST_NAMES: Final = 5
+_MOST_THREADS: Final = 512  # HiGHS takes no more
 _NONE: Final = "no point satisfies all statements"
 
 
@@ -126,14 +127,14 @@ def solve(
     started = time.monotonic()
     if time_limit is not None and not time_limit > 0:
         raise UserError(f"time_limit: {time_limit} is no time: give seconds above 0, or leave it out")
-    if threads is not None and threads < 1:
-        raise UserError(f"threads: {threads} is no number of threads: give 1 or more, or leave it out")
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise UserError(f"threads: {threads} is no number of threads: give 1 to {_MOST_THREADS}, or leave it out")
     matrix = model.matrix
     first = _start(matrix, start) if start else {}
     if relax_integrality:
         matrix = relaxed(matrix)
-    settings = Settings(time_limit, None if time_limit is None else started + time_limit, threads, log)
-    found = _by_levels(matrix, settings, first)
+    deadline = None if time_limit is None else started + time_limit
+    found = _by_levels(matrix, Settings(time_limit, deadline, threads, log), first)
     told = _told(model, matrix, found, exact_meaning=not relax_integrality)
     return replace(told, seconds=time.monotonic() - started)
 
@@ -141,8 +142,8 @@ def solve(
 def solve_matrix(model: Model, matrix: Matrix, *, time_limit: float | None = None) -> Solution:
     """Solve a matrix that says a model and more: the model's own columns come first, what is added follows them."""
     started = time.monotonic()
-    found = _by_levels(matrix, Settings(None if time_limit is None else started + time_limit), {})
-    return replace(_told(model, matrix, found, time_limit, exact_meaning=True), seconds=time.monotonic() - started)
+    found = _by_levels(matrix, Settings(time_limit, None if time_limit is None else started + time_limit), {})
+    return replace(_told(model, matrix, found, exact_meaning=True), seconds=time.monotonic() - started)
 
 
 # ---- one objective ---------------------------------------------------------------------------------------------------
