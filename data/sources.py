@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +21,23 @@ PROBE_SECONDS: Final = 5.0  # the hub answers within this, or counts as out of r
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set: its hub name and configuration, its splits, and the columns every row has."""
+    """A data set: its hub name (None: no hub has it) and configuration, its splits, and the columns every row has.
 
-    hub: str
+    `more` holds further columns of the rows of single splits.
+    """
+
+    hub: str | None
     config: str | None
     splits: tuple[str, ...]
     columns: tuple[str, ...]
+    more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def columns_of(self, split: str) -> tuple[str, ...]:
+        """The columns that every row of a split has."""
+        return (*self.columns, *self.more.get(split, ()))
+
+
+_DECLARED: Final = ("id", "document", "vars", "obj_declaration", "const_declarations", "order_mapping")
 
 SOURCES: Final[Mapping[str, Source]] = {
     "gsm8k": Source("openai/gsm8k", "main", ("train", "test"), ("question", "answer")),
@@ -36,6 +46,13 @@ SOURCES: Final[Mapping[str, Source]] = {
         None,
         ("test",),
         ("problem", "solution", "answer", "unique_id", "subject", "level"),
+    ),
+    "nl4opt": Source(
+        None,
+        None,
+        ("ner_train", "dev", "test"),
+        (),
+        {"ner_train": ("tokens", "tags"), "dev": _DECLARED, "test": _DECLARED},
     ),
 }
 
@@ -71,14 +88,19 @@ def load_rows(
     else:
         path = folder / name / f"{split}.jsonl"
         if path.is_file():
-            return list(read_jsonl(path, columns=source.columns, limit=limit, offset=offset))
+            return list(read_jsonl(path, columns=source.columns_of(split), limit=limit, offset=offset))
         missing = f"{path} does not exist"
+    ways = (
+        f"set STEPSOLVER_DATA or --data-dir to a folder that holds {name}/{split}.jsonl, "
+        f"one object with {', '.join(source.columns_of(split))} a line"
+    )
+    if source.hub is None:
+        raise DataError(f"no {name} {split} data ({missing}): {ways}")
     try:
-        return _from_hub(source, split, limit, offset)
+        return _from_hub(source.hub, source.config, split, limit, offset)
     except _Unreachable as error:
         raise DataError(
-            f"no {name} {split} data ({missing}; {error}): set STEPSOLVER_DATA or --data-dir to a folder that holds "
-            f"{name}/{split}.jsonl, one object with {', '.join(source.columns)} a line; or let the hub be reached; "
+            f"no {name} {split} data ({missing}; {error}): {ways}; or let the hub be reached; "
             "or use the task rg:gsm_symbolic, which needs no data"
         ) from None
 
@@ -120,29 +142,29 @@ class _Unreachable(Exception):
     """Why the hub gave nothing, in a few words."""
 
 
-def _from_hub(source: Source, split: str, limit: int | None, offset: int) -> list[Row]:
+def _from_hub(hub: str, config: str | None, split: str, limit: int | None, offset: int) -> list[Row]:
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise _Unreachable("the hub is switched off by HF_HUB_OFFLINE")
-    _probe(source)
+    _probe(hub)
     try:
         import datasets
     except ImportError:
         raise _Unreachable("the package datasets is missing: pip install 'stepsolver[eval]'") from None
     try:
-        table = datasets.load_dataset(source.hub, source.config, split=split)
+        table = datasets.load_dataset(hub, config, split=split)
         end = len(table) if limit is None else min(offset + limit, len(table))
         return [dict(row) for row in table.select(range(min(offset, end), end))]
     except Exception as error:  # datasets raises whatever its many back ends raise
-        raise _Unreachable(f"loading {source.hub} failed: {type(error).__name__}") from None
+        raise _Unreachable(f"loading {hub} failed: {type(error).__name__}") from None
 
 
-def _probe(source: Source) -> None:
+def _probe(hub: str) -> None:
     """Ask the hub for the data set once: `datasets` itself would go on trying for minutes without a network."""
     import httpx
 
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     try:
-        answer = httpx.get(f"{endpoint}/api/datasets/{source.hub}", timeout=PROBE_SECONDS, follow_redirects=True)
+        answer = httpx.get(f"{endpoint}/api/datasets/{hub}", timeout=PROBE_SECONDS, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _Unreachable(f"the hub is out of reach: {type(error).__name__}") from None
     if answer.is_error:

@@ -257,6 +257,9 @@ def _data(directory: Path | None, hub: _Hub) -> Iterator[Finding]:
         if source.splits[-1] in here:  # the one that is solved by default
             yield Finding("data", f"{name}: {', '.join(here)}")
             continue
+        if source.hub is None:
+            yield Finding("data", f"{name}: not here, and on no hub", needed=False)
+            continue
         loadable = find_spec("datasets") is not None and hub.reachable()
         yield Finding(
             "data",

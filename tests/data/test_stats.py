@@ -1,10 +1,10 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.stats import mcnemar_exact, wilson
+from data.stats import bootstrap_ratio, mcnemar_exact, sign_flip, wilson
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,32 @@ def test_mcnemar_is_the_binomial_tail(b: int, c: int) -> None:
 def test_mcnemar_refuses_negative_counts() -> None:
     with pytest.raises(ValueError, match="negative"):
         mcnemar_exact(-1, 3)
+
+
+def test_bootstrap_of_a_ratio_holds_what_does_not_vary() -> None:
+    assert bootstrap_ratio([1, 2, 3], [2, 4, 6]) == (0.5, 0.5)
+    assert bootstrap_ratio([], []) is None and bootstrap_ratio([0, 0], [0, 0]) is None
+    with pytest.raises(ValueError, match="equal lengths"):
+        bootstrap_ratio([1], [1, 2])
+
+
+def test_bootstrap_interval_is_the_binomials_where_items_are_yes_or_no() -> None:
+    # For 30 of 100 the percentile interval is that of Binomial(100, 0.3) / 100: 0.21 to 0.39.
+    found = bootstrap_ratio([1] * 30 + [0] * 70, [1] * 100, samples=20_000)
+    assert found == pytest.approx((0.21, 0.39), abs=0.011)
+    assert bootstrap_ratio([1, 0, 1], [1, 1, 1], seed=3) == bootstrap_ratio([1, 0, 1], [1, 1, 1], seed=3)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 8), st.integers(0, 8))
+def test_sign_flips_of_yes_and_no_are_mcnemars_test(b: int, c: int) -> None:
+    differences = [1] * b + [-1] * c + [0] * 5
+    assert sign_flip(differences) == pytest.approx(mcnemar_exact(b, c))
+
+
+def test_sign_flips_by_hand_and_by_drawing() -> None:
+    # Sums of +-1 +-2 +-4: eight of them, and only +7 and -7 are as large as 7.
+    assert sign_flip([1, 2, 4]) == 2 / 8
+    assert sign_flip([0, 0]) == 1.0
+    many = [1] * 15 + [-1] * 5
+    assert sign_flip(many, samples=40_000) == pytest.approx(mcnemar_exact(15, 5), abs=0.01)
