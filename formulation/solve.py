@@ -168,6 +168,8 @@ def _optimum(matrix: Matrix, settings: Settings, start: Mapping[int, Rational]) 
         answer = by_highs(matrix, settings, start=start)
     else:
         answer = by_pyomo(matrix, settings)
+    if answer.verdict in ("undetermined", "failed") and settings.left() != 0:
+        answer = by_highs(matrix, settings, presolve=False)
     if answer.verdict == "unbounded":
         return _unbounded(matrix, settings)
     if answer.verdict == "infeasible":

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from formulation import engine
-from formulation import solve as solving
 from formulation.engine import Settings, by_highs, relaxed
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.meaning import World
 from formulation.model import Model, load
 from formulation.recover import Point, recover
-from formulation.solve import Solution, objective_at, solve
+from formulation.solve import Solution, _confirmed, _unbounded, objective_at, solve
 from tests.formulation.optimum import holds, points
 
 
@@ -222,13 +221,13 @@ def test_verdicts(found: Model, status: str, told: str) -> None:
 
 def test_an_infeasible_verdict_that_is_not_found_again_is_not_believed() -> None:
     matrix = model("x", "2*x <= 3", x=INTEGER).matrix
-    found = solving._confirmed(matrix, Settings())
+    found = _confirmed(matrix, Settings())
     assert (found.status, found.point) == ("optimal", Point((1,)))
 
 
 def test_an_unbounded_verdict_without_a_direction_is_not_believed() -> None:
     matrix = model("x", "2*x <= 3", x=INTEGER).matrix
-    found = solving._unbounded(matrix, Settings())
+    found = _unbounded(matrix, Settings())
     assert (found.status, found.point) == ("optimal", Point((1,)))
 
 
@@ -290,6 +289,15 @@ def test_an_interrupt_from_the_keyboard_ends_it(through_pyomo: bool) -> None:
         solve(hard, start=start, time_limit=120)
     assert time.monotonic() - began < 60
     assert solve(model("x", "x <= 3", x={})).objective == 3
+
+
+@pytest.mark.parametrize("start", [{}, {"x": 1}])
+def test_the_log_is_shown_on_request(start: dict[str, int], capfd: pytest.CaptureFixture[str]) -> None:
+    found = model("x", "2*x <= 3", x=INTEGER)
+    solve(found, start=start)
+    assert capfd.readouterr() == ("", "")
+    solve(found, start=start, log=True)
+    assert "MIP has 1 row; 1 col" in capfd.readouterr().out
 
 
 def test_threads_may_change_from_solve_to_solve() -> None:
