@@ -168,7 +168,8 @@ def _optimum(matrix: Matrix, settings: Settings, start: Mapping[int, Rational]) 
         answer = by_highs(matrix, settings, start=start)
     else:
         answer = by_pyomo(matrix, settings)
-    if answer.verdict in ("undetermined", "failed") and settings.left() != 0:
+    out_of_time = settings.limit is not None and answer.reason == settings.out_of_time()
+    if answer.verdict in ("undetermined", "failed") and not out_of_time:
         answer = by_highs(matrix, settings, presolve=False)
     if answer.verdict == "unbounded":
         return _unbounded(matrix, settings)
