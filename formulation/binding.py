@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from data.errors import DataError, UserError
 from formulation.expressions import Element
@@ -47,11 +50,15 @@ class BoundSet:
 
     def find(self, given: tuple[Any, ...]) -> Key | None:
         """The member that is written like `given`: in files and JSON keys the element 3 is the text "3"."""
-        if given in self.position:
-            return given
+        try:
+            place = self.position.get(given)
+        except TypeError:  # a list or the like is no element
+            return None
+        if place is not None:
+            return self.items[place]
         if not self._texts:
             self._texts.update((tuple(map(str, item)), item) for item in self.items)
-        return self._texts.get(tuple(str(part).strip() for part in given))
+        return self._texts.get(tuple(part.strip() if isinstance(part, str) else str(part) for part in given))
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,7 @@ class Bound:
         if members.dimension == 1:
             return (name,)
         within = self.problem.sets[name].within
-        if len(within) == members.dimension:
-            return within
-        return (None,) * members.dimension
+        return tuple(place for part in within for place in self.places(part)) or (None,) * members.dimension
 
     def parameter(self, name: str, key: Key) -> Rational:
         """A parameter's value, or its default. Raises DataError where it has neither."""
@@ -146,8 +151,7 @@ def _bind_set(
             raise UserError(f"{place}.within: no set '{part}'{suggestion(part, bound)}")
     ordered = members.ordered or members.range is not None
     if name in given:
-        replaced = Members.model_validate(given[name] if isinstance(given[name], Mapping) else list(given[name]))
-        members = replaced.model_copy(update={"within": members.within})
+        members = _given_members(given[name], place).model_copy(update={"within": members.within})
     raw: Iterable[tuple[Any, ...]]
     if members.range is not None:
         raw = ((i,) for i in range(members.range[0], members.range[1] + 1))
@@ -155,7 +159,7 @@ def _bind_set(
         raw = (item if isinstance(item, tuple) else (item,) for item in members.elements)
     else:
         assert members.table is not None
-        raw = _whole_numbers(key for key, _ in reader.rows(members.table, place, values=False))
+        raw = _whole_numbers((key for key, _ in reader.rows(members.table, place, values=False)), place)
     items: dict[Key, int] = {}
     for item in raw:
         if members.within:
@@ -166,18 +170,36 @@ def _bind_set(
     lengths = {len(item) for item in items}
     if len(lengths) > 1:
         raise DataError(f"{place}: its members have different lengths: {_shown(next(iter(items)))} and others")
-    dimension = len(members.within) or next(iter(lengths), 1)
+    dimension = sum(bound[part].dimension for part in members.within) or next(
+        iter(lengths), len(members.table.keys) if members.table is not None else 1
+    )
     return BoundSet(name, tuple(items), ordered, dimension, items)
 
 
-def _whole_numbers(keys: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Keys of a file, with the texts of a column as integers where all of them are."""
+def _given_members(given: Any, place: str) -> Members:
+    """A set that replaces a problem's: a list, a NumPy or pandas array, or what stands in a problem."""
+    if not isinstance(given, Mapping):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise DataError(f"{place}: give its members as a list, not as a {type(given).__name__}")
+        given = given.tolist() if hasattr(given, "tolist") else list(given)
+    try:
+        return Members.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DataError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _whole_numbers(keys: Iterable[tuple[Any, ...]], place: str) -> list[tuple[Any, ...]]:
+    """Keys of a file, with the texts of a column as integers where all of them are (and none is like 007)."""
     rows = list(keys)
-    columns = list(zip(*rows, strict=True))
-    found = [
-        [int(x) for x in column] if all(str(x).strip().lstrip("-").isdecimal() for x in column) else column
-        for column in columns
+    # pandas turns a column of whole numbers with a gap into floats.
+    texts = [
+        [str(int(x) if isinstance(x, float) and x.is_integer() else "" if x is None else x).strip() for x in column]
+        for column in zip(*rows, strict=True)
     ]
+    if any(text in ("", "nan") for column in texts for text in column):
+        raise DataError(f"{place}: a row has no key: fill its cells, or leave the row out")
+    found = [list(map(int, column)) if all(map(_WHOLE.fullmatch, column)) else column for column in texts]
     return list(zip(*found, strict=True))
 
 
@@ -199,6 +221,7 @@ def _member(item: tuple[Any, ...], within: Sequence[str], bound: Mapping[str, Bo
 # ---- parameters ------------------------------------------------------------------------------------------------------
 
 _Pairs = Iterable[tuple[tuple[Any, ...], Any]]
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 def _own_values(parameter: Parameter, place: str, reader: _Reader) -> _Pairs:
@@ -216,11 +239,12 @@ def _own_values(parameter: Parameter, place: str, reader: _Reader) -> _Pairs:
 def _given_values(parameter: Parameter, given: Any, place: str, reader: _Reader) -> _Pairs:
     if not parameter.index:
         return [((), given)]
-    if isinstance(given, str | Path) or hasattr(given, "columns"):
+    records = isinstance(given, list | tuple) and given and all(isinstance(row, Mapping) for row in given)
+    if isinstance(given, str | Path) or hasattr(given, "columns") or records:
         table = parameter.table or Table(name="data", keys=parameter.index)
         return reader.rows(table.model_copy(update={"file": None, "name": "data"}), place, source=given)
-    if hasattr(given, "items"):  # a dict, or a pandas Series
-        given = dict(given.items())
+    if hasattr(given, "items") and not isinstance(given, Mapping):  # a pandas Series
+        return [(key if isinstance(key, tuple) else (key,), value) for key, value in given.items()]
     return _inline(given, len(parameter.index), place)
 
 
@@ -229,7 +253,7 @@ def _inline(values: Any, depth: int, place: str) -> _Pairs:
     if isinstance(values, Mapping):
         for key, value in values.items():
             parts = key if isinstance(key, tuple) else (key,)
-            if isinstance(value, Mapping):
+            if isinstance(value, Mapping) and len(parts) < depth:
                 for rest, inner in _inline(value, depth - len(parts), f"{place}.{key}"):
                     yield (*parts, *rest), inner
             else:
@@ -279,7 +303,7 @@ def _checked(pairs: _Pairs, index: Sequence[BoundSet], place: str, parameter: Pa
 def _rational(value: Any, place: str, key: Key) -> Rational:
     if type(value) is int:
         return value
-    if type(value) is str and value.isdecimal():
+    if type(value) is str and _WHOLE.fullmatch(value):
         return int(value)
     try:
         return number(value).rational
@@ -312,8 +336,8 @@ class _Reader:
         if source is None:
             if table.name is not None and table.name not in self.given:
                 raise DataError(f"{place}: no data named '{table.name}' was given: pass it to with_data")
-            source = self.given[table.name] if table.name is not None else self.folder / str(table.file)
-        where = f"{place}: {source}" if isinstance(source, str | Path) else place
+            source = self.given[table.name] if table.name is not None else str(table.file)
+        where = f"{place}: {self.folder / source}" if isinstance(source, str | Path) else place
         header, records = _open(source, table.sheet, where, self.folder)
         keys = [_column(name, header, where) for name in table.keys]
         if not values:
@@ -323,7 +347,7 @@ class _Reader:
             others = [i for i in range(len(header)) if i not in keys]
             for record in records:
                 for i in others:
-                    if record[i] not in ("", None):
+                    if record[i] not in ("", None) and record[i] == record[i]:  # pandas' empty cell is NaN
                         yield (*(record[k] for k in keys), header[i]), record[i]
         else:
             rest = [i for i in range(len(header)) if i not in keys]
@@ -335,7 +359,9 @@ class _Reader:
 
 
 def _column(name: str, header: Sequence[str], where: str) -> int:
-    if name not in header:
+    if header.count(name) != 1:
+        if name in header:
+            raise DataError(f"{where}: two columns are named '{name}': rename one")
         raise DataError(f"{where}: no column '{name}'{suggestion(name, header)} (it has {', '.join(header)})")
     return header.index(name)
 
@@ -348,7 +374,11 @@ def _open(source: Any, sheet: str | None, where: str, folder: Path) -> tuple[lis
     if isinstance(source, str | Path):
         path = Path(source)
         path = path if path.is_absolute() else folder / path
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:
+            raise DataError(f"{where}: cannot be read ({error.strerror})") from None
+        if not there:
             raise DataError(f"{where} does not exist")
         if path.suffix.lower() == ".xlsx":
             return _xlsx(path, sheet, where)
@@ -368,6 +398,8 @@ def _csv(path: Path, where: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
                         yield row
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{where}: cannot be read as CSV in UTF-8 ({error})") from None
+        except OSError as error:
+            raise DataError(f"{where}: cannot be read ({error.strerror})") from None
 
     lines = rows()
     header = [name.strip() for name in next(lines, [])]
@@ -396,9 +428,15 @@ def _xlsx(path: Path, sheet: str | None, where: str) -> tuple[list[str], Iterato
         raise DataError(f"{where}: cannot be read as XLSX ({type(error).__name__})") from None
     if sheet is not None and sheet not in book.sheetnames:
         raise DataError(f"{where}: no sheet '{sheet}'{suggestion(sheet, book.sheetnames)}")
-    rows = (book[sheet] if sheet is not None else book.worksheets[0]).iter_rows(values_only=True)
-    header = [str(name).strip() for name in next(rows, ()) if name is not None]
-    if not header:
-        raise DataError(f"{where}: is empty: its first row names the columns")
-    filled = (row[: len(header)] for row in rows if any(cell is not None for cell in row))
-    return header, filled
+    try:
+        page = book[sheet] if sheet is not None else book.worksheets[0]
+        first, *rows = [row for row in page.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    except ValueError:
+        raise DataError(f"{where}: is empty: its first row names the columns") from None
+    except Exception as error:
+        raise DataError(f"{where}: cannot be read as XLSX ({type(error).__name__})") from None
+    finally:
+        book.close()
+    named = [i for i, name in enumerate(first) if name is not None]
+    filled = ([row[i] if i < len(row) else None for i in named] for row in rows)
+    return [str(first[i]).strip() for i in named], filled

@@ -14,7 +14,7 @@ from math import gcd, lcm
 from typing import Any, Final, Literal
 
 from data.errors import DataError, UserError
-from formulation.binding import Bound, Key, show_key
+from formulation.binding import Bound, BoundSet, Key, show_key
 from formulation.expressions import (
     Add,
     And,
@@ -38,6 +38,7 @@ from formulation.expressions import (
     Selected,
     Sense,
     Sum,
+    as_index,
 )
 from formulation.kinds.base import Constraint
 from formulation.numbers import Rational, exact
@@ -320,9 +321,9 @@ class _Writer:
 
     def data(self, expr: Expr, scope: _Scope) -> _Data:
         """A closure that gives the value of an expression without variables."""
-        emit = self.emit(expr, scope)
         if self._has_variables(expr):
             raise UserError(f"'{expr}' must be a number: it holds a variable")
+        emit = self.emit(expr, scope)
         return lambda env: emit(env, 1, {})
 
     def key(self, index: Sequence[Index], scope: _Scope) -> _KeyOf:
@@ -563,25 +564,33 @@ class _Writer:
         if over is None:
             return lambda env: (env,)
         waiting = list(over.condition.parts) if isinstance(over.condition, And) else [over.condition]
-        tests = [test for test in waiting if test is not None]
+        tests = [(test, self._symbols(test)) for test in waiting if test is not None]
         steps: list[tuple[Any, tuple[int, ...], tuple[int, ...], tuple[str, ...], list[Callable[[_Env], bool]]]] = []
         for number, generator in enumerate(over.generators):
             members = self._set(generator.set)
-            if len(generator.symbols) != members.dimension:
+            if len(generator.symbols) != members.dimension and members.items:
                 raise UserError(
                     f"'{generator}': the members of '{generator.set}' have {members.dimension} parts, "
                     f"not {len(generator.symbols)}"
                 )
-            known = tuple(i for i, symbol in enumerate(generator.symbols) if symbol in scope)
-            fresh = tuple(i for i, symbol in enumerate(generator.symbols) if symbol not in scope)
+            symbols, places = generator.symbols, self.bound.places(generator.set)
+            if not members.items:  # its members have no number of parts
+                places = (places * len(symbols))[: len(symbols)]
+            known = tuple(i for i, symbol in enumerate(symbols) if symbol in scope)
+            fresh = tuple(i for i, symbol in enumerate(symbols) if symbol not in scope and symbols.index(symbol) == i)
+            if len(set(symbols)) < len(symbols) and members.items:  # (i, i) in PAIRS
+                same = [(symbols.index(symbol), i) for i, symbol in enumerate(symbols)]
+                items = tuple(item for item in members.items if all(item[a] == item[b] for a, b in same))
+                members = BoundSet(members.name, items, members.ordered, members.dimension, members.position)
             for i in fresh:
-                scope[generator.symbols[i]] = self.bound.places(generator.set)[i]
-            # A condition is tested as soon as its symbols are bound.
-            last = number == len(over.generators) - 1
-            ready = [test for test in tests if last or self._symbols(test) <= scope.keys()]
-            tests = [test for test in tests if test not in ready]
-            conditions = [self.condition(test, scope) for test in ready]
-            steps.append((members, known, fresh, generator.symbols, conditions))
+                scope[symbols[i]] = places[i]
+            # A condition is tested as soon as its symbols are bound, but never before one that stands left of it,
+            # which may guard it.
+            later = {symbol for other in over.generators[number + 1 :] for symbol in other.symbols} - scope.keys()
+            conditions: list[Callable[[_Env], bool]] = []
+            while tests and not tests[0][1] & later:
+                conditions.append(self.condition(tests.pop(0)[0], scope))
+            steps.append((members, known, fresh, symbols, conditions))
 
         def run(env: _Env, depth: int) -> Iterable[_Env]:
             if depth == len(steps):
@@ -622,22 +631,14 @@ class _Writer:
                 return set().union(*map(self._symbols, terms))
             case Sum(over=over, body=body):
                 inner = self._symbols(body) | (self._symbols(over.condition) if over.condition is not None else set())
-                return inner - set(over.symbols)
+                return inner.union(over.symbols)  # a symbol that is bound already filters the sum
         return set()
 
     def condition(self, given: Condition, scope: _Scope) -> Callable[[_Env], bool]:
         """A closure that tests a condition."""
         match given:
-            case Compare(op=op, left=left, right=right):
-                compare, a, b = _COMPARE[op], self._side(left, scope), self._side(right, scope)
-
-                def compared(env: _Env) -> bool:
-                    try:
-                        return compare(a(env), b(env))
-                    except TypeError:
-                        raise DataError(f"'{given}' compares a number with a text: use == or !=") from None
-
-                return compared
+            case Compare():
+                return self._comparison(given, scope)
             case Member(index=index, set=name):
                 members = self._set(name)
                 if len(index) != members.dimension:
@@ -662,10 +663,51 @@ class _Writer:
                 return lambda env: not test(env)
         raise AssertionError(given)
 
-    def _side(self, side: Index | Expr, scope: _Scope) -> Callable[[_Env], Any]:
-        if isinstance(side, Ref) and not side.index and side.name in scope:
-            side = At(side.name)
-        return self.data(side, scope) if isinstance(side, Expr) else self._part(side, scope)
+    def _comparison(self, given: Compare, scope: _Scope) -> Callable[[_Env], bool]:
+        compare, left, right = _COMPARE[given.op], as_index(given.left, scope), as_index(given.right, scope)
+        ranked = given.op not in ("==", "!=") and not isinstance(left, Expr) and not isinstance(right, Expr)
+        a, b = self._side(left, scope, ranked), self._side(right, scope, ranked)
+        orders = [name for side in (left, right) if (name := self._order(side, scope)) is not None]
+        position = self.bound.sets[orders[0]].position if orders else None
+        shifts = [side.shift if isinstance(side, At) else 0 for side in (left, right)]
+        if ranked and any(shifts) and position is None:
+            raise UserError(f"'{given}': its symbols run through no ordered set: give their set 'ordered: true'")
+
+        def compared(env: _Env) -> bool:
+            try:
+                x, y = a(env), b(env)
+                if ranked and position is not None and (any(shifts) or isinstance(x, str) or isinstance(y, str)):
+                    if (x,) not in position or (y,) not in position:
+                        raise DataError(f"'{given}': {x!r} and {y!r} are not both in one ordered set")
+                    x, y = position[x,] + shifts[0], position[y,] + shifts[1]
+                return compare(x, y)
+            except TypeError:
+                raise DataError(f"'{given}' compares a number with a text: use == or !=") from None
+
+        return compared
+
+    def _order(self, side: Index | Expr, scope: _Scope) -> str | None:
+        """The ordered set that a side of a comparison moves in."""
+        name = scope.get(side.symbol) if isinstance(side, At) else side.set if isinstance(side, Edge) else None
+        return name if name is not None and self._set(name).ordered else None
+
+    def _side(self, side: Index | Expr, scope: _Scope, ranked: bool) -> Callable[[_Env], Any]:
+        """The value of a side of a comparison; `ranked`: its member before the shift, else no member outside."""
+        if isinstance(side, Expr):
+            return self.data(side, scope)
+        if ranked:
+            return self._part(At(side.symbol) if isinstance(side, At) else side, scope)
+        part = self._part(side, scope)
+        if not isinstance(side, At) or not side.shift:
+            return part
+
+        def member(env: _Env) -> Element | None:
+            try:
+                return part(env)
+            except DataError:  # a shift that leaves its set equals no member
+                return None
+
+        return member
 
     # -- statements --
 

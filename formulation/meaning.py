@@ -32,6 +32,7 @@ from formulation.expressions import (
     Ref,
     Selected,
     Sum,
+    as_index,
 )
 from formulation.kinds.base import Binding, Env
 from formulation.numbers import Rational, exact
@@ -116,8 +117,8 @@ class World:
     def holds(self, condition: Condition, env: Env) -> bool:
         """Whether a condition on indices and data holds."""
         match condition:
-            case Compare(op=op, left=left, right=right):
-                return _COMPARE[op](self._side(left, env), self._side(right, env))
+            case Compare():
+                return self._compares(condition, env)
             case Member(index=index, set=name):
                 return self._key(index, env) in self.bound.sets[name].position
             case And(parts=parts):
@@ -134,12 +135,40 @@ class World:
         except DataError:
             return None
 
-    def _side(self, side: Index | Expr, env: Env) -> Any:
-        if isinstance(side, Expr):
-            # A bare name that a quantifier further out binds.
-            bare = isinstance(side, Ref) and side.name in env
-            return env[side.name].element if bare else self.value(side, env)  # type: ignore[attr-defined]
-        return elements(self.bound, (side,), env, None)[0]
+    def _compares(self, given: Compare, env: Env) -> bool:
+        """Numbers compare by size, texts (and what is shifted) by their places in an ordered set, else as words do."""
+        op, left, right = given.op, as_index(given.left, env), as_index(given.right, env)
+        a: Any
+        b: Any
+        if isinstance(left, Expr) or isinstance(right, Expr):
+            a, b = (
+                self.value(side, env) if isinstance(side, Expr) else elements(self.bound, (side,), env, None)[0]
+                for side in (left, right)
+            )
+        elif op in ("==", "!="):
+            a, b = self._key((left,), env), self._key((right,), env)
+        else:
+            a, b = self._ranks(left, right, env)
+        try:
+            return _COMPARE[op](a, b)
+        except TypeError:
+            raise DataError(f"'{given}' compares a number with a text: use == or !=") from None
+
+    def _ranks(self, left: Index, right: Index, env: Env) -> tuple[Any, Any]:
+        """What says which of two members comes first. A shift may lead out of the set here."""
+        shifts = [side.shift if isinstance(side, At) else 0 for side in (left, right)]
+        bare = tuple(At(side.symbol) if isinstance(side, At) else side for side in (left, right))
+        found = elements(self.bound, bare, env, None)
+        sets = [env[x.symbol].set if isinstance(x, At) else x.set for x in bare if not isinstance(x, Item)]
+        ordered = [self.bound.sets[name] for name in sets if name is not None and self.bound.sets[name].ordered]
+        if not any(shifts) and not (ordered and any(isinstance(element, str) for element in found)):
+            return found[0], found[1]
+        if not ordered:
+            raise DataError(f"'{left}' and '{right}' run through no ordered set: give their set 'ordered: true'")
+        places = [ordered[0].position.get((element,)) for element in found]
+        if places[0] is None or places[1] is None:
+            raise DataError(f"'{left}' and '{right}' are not both in '{ordered[0].name}'")
+        return places[0] + shifts[0], places[1] + shifts[1]
 
 
 def elements(bound: Bound, index: tuple[Index, ...], env: Env, of: Expr | None) -> Key:

@@ -18,9 +18,12 @@ Rational = int | Fraction
 
 _TEXT: Final = re.compile(
     r"(?P<sign>[-+]?)\s*(?:(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>\.\d*)?(?:[eE](?P<power>[-+]?\d{1,4}))?)"
-    r"(?:\s*/\s*(?P<below>\d+))?\s*(?P<percent>%)?"
+    r"(?:\s*/\s*(?P<below>\d+))?\s*(?P<percent>%)?",
+    re.ASCII,
 )
-_MOST_DIGITS: Final = 400  # a longer literal is a mistake or an attack, not data
+# More is a mistake or an attack, not data.
+_MOST_DIGITS: Final = 400  # of a power of ten
+_MOST_TEXT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def number(given: Any) -> Number:
 
 
 def _read(text: str) -> Number:
-    found = _TEXT.fullmatch(text.strip()) if len(text) <= _MOST_DIGITS else None
+    found = _TEXT.fullmatch(text.strip()) if len(text) <= _MOST_TEXT else None
     if found is None or not (found["whole"] or (found["part"] or ".") != "."):
         shown = text if len(text) <= 40 else text[:37] + "..."
         raise ValueError(f"'{shown}' is no number: write it like 12, 0.5, 1/3, 33% or 1,000")
