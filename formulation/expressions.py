@@ -568,6 +568,7 @@ class _Parser:
             return ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError):
             hint = "; an equality is written ==" if re.search(r"(?<![<>=!])=(?!=)", text) else ""
+            hint = "; inside a formula 30% is written 0.3" if re.search(r"\d\s*%", text) else hint
             raise ValueError(f"cannot read '{self._shown()}'{hint}") from None
         except (RecursionError, MemoryError):
             raise ValueError("nested too deeply: use sums over sets, or coefficients by variable") from None

@@ -183,6 +183,7 @@ def test_a_condition_may_compare_with_a_parameter_or_a_symbol_bound_outside():
         (expression, "2x", "cannot read '2x'"),
         (expression, "x**2", "'x ** 2' is not linear algebra"),
         (expression, "x = 2", "an equality is written =="),
+        (expression, "30%*x", "inside a formula 30% is written 0.3"),
         (expression, "abs(x)", "'abs(x)' is unknown: there are sum(... for i in I) and selected(x)"),
         (expression, "x.y", "is not linear algebra"),
         (expression, "True", "is not linear algebra"),
