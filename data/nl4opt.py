@@ -77,9 +77,11 @@ class Declaration:
     def of(cls, given: Any) -> Self:
         """A declaration from its JSON values. Raises DataError."""
         row = _object(given)
-        kind = row.get("type")
-        if kind not in get_args(ConstraintType):
-            raise DataError(f"no type {kind!r} of constraint: there are {', '.join(get_args(ConstraintType))}")
+        if row.get("type") not in get_args(ConstraintType):
+            raise DataError(
+                f"no type {row.get('type')!r} of constraint: there are {', '.join(get_args(ConstraintType))}"
+            )
+        kind: ConstraintType = row["type"]
         if row.get("operator") not in get_args(Operator):
             raise DataError(f"no operator {row.get('operator')!r}: there are {', '.join(get_args(Operator))}")
         missing = [name for name in _NEEDS[kind] if name not in row]
@@ -139,6 +141,11 @@ class Example:
     def width(self) -> int:
         """How many variables there are."""
         return max(self.order.values()) + 1
+
+    @property
+    def declarations(self) -> tuple[Goal | Declaration, ...]:
+        """The objective and the constraints."""
+        return (self.goal, *self.constraints)
 
     @classmethod
     def of(cls, row: Mapping[str, Any], split: str) -> Self:

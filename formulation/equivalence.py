@@ -25,6 +25,7 @@ from formulation.binding import Key, show_key
 from formulation.canonical import Form, Goal, System, system
 from formulation.model import Model
 from formulation.numbers import Rational, decimal_text, exact
+from formulation.recover import size
 from formulation.refinement import Partition
 from formulation.region import Answer, Corner, OutOfReach, Region, Top
 
@@ -301,9 +302,7 @@ class _Work:
     def _try(self, mapping: Sequence[int]) -> _Tried:
         """Compare points and objective under one mapping. Raises OutOfReach."""
         first, second = self.systems
-        back = [0] * len(mapping)
-        for i, j in enumerate(mapping):
-            back[j] = i
+        back = _inverse(mapping)
         sure = True
         outside: list[Counterexample | None] = []
         doubt: OutOfReach | None = None
@@ -348,9 +347,7 @@ class _Work:
             if broken is not None:
                 return self._example(number, point, broken), True
         known = {one.moved(to).key for one in here.forms}
-        back = [0] * len(to)
-        for i, j in enumerate(to):
-            back[j] = i
+        back = _inverse(to)
         sure = True
         doubt: OutOfReach | None = None
         for one in there.forms:
@@ -431,7 +428,7 @@ class _Work:
             if its.bound is None:
                 continue
             most = its.bound + goals[1 - number].constant
-            room = 0 if its.exact else _CLOSE * max(1, abs(most))
+            room = 0 if its.exact else _CLOSE * max(1, size(most))
             point, sure = mine.point, its.exact
             if mine.bound is None:
                 level = exact(most + room - goals[number].constant)
@@ -465,8 +462,13 @@ class _Work:
             raise OutOfReach(doubt or "there are too many mappings of the variables to refute each")
         shown: dict[tuple[str, tuple[Rational, ...]], Counterexample] = {}
         sure = True
+        open_: OutOfReach | None = None
         for mapping in _mappings(first.integral, second.integral):
-            found = tried.get(tuple(mapping)) or self._quickly(mapping) or self._try(mapping)
+            try:
+                found = tried.get(tuple(mapping)) or self._quickly(mapping) or self._try(mapping)
+            except OutOfReach as why:  # another mapping may still make them equal
+                open_ = why
+                continue
             if found.equal:
                 return self.equivalent(mapping, "semantic", "the same points and objective", found.exact)
             if found.decides:
@@ -474,14 +476,14 @@ class _Work:
             assert found.point is not None
             sure = sure and found.exact
             shown.setdefault((found.point.model, tuple(found.point.values.values())), found.point)
+        if open_ is not None:
+            raise open_
         reason = f"all {count} mappings of the variables are refuted by points" if count > 1 else "points differ"
         return Comparison("DIFFERENT", reason, counterexamples=tuple(shown.values()), exact=sure)
 
     def _quickly(self, mapping: Sequence[int]) -> _Tried | None:
         """A refutation of a mapping by points that are known already."""
-        back = [0] * len(mapping)
-        for i, j in enumerate(mapping):
-            back[j] = i
+        back = _inverse(mapping)
         for number, to in ((0, mapping), (1, back)):
             there = self.systems[1 - number]
             for point in self.seen[number]:
@@ -508,6 +510,14 @@ def _moved(point: Corner, to: Sequence[int]) -> Corner:
     for i, value in enumerate(point):
         found[to[i]] = value
     return tuple(found)
+
+
+def _inverse(to: Sequence[int]) -> list[int]:
+    """The mapping back."""
+    found = [0] * len(to)
+    for i, j in enumerate(to):
+        found[j] = i
+    return found
 
 
 def _mappings(first: Sequence[bool], second: Sequence[bool]) -> Iterator[list[int]]:

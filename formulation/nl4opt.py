@@ -22,7 +22,7 @@ from formulation.kinds.proportion import Proportion
 from formulation.kinds.sum_bound import SumBound
 from formulation.model import Model
 from formulation.quantities import quantity
-from formulation.schema import Domain, Problem
+from formulation.schema import Domain, Problem, Variable
 
 __all__ = ["Gold", "Quirk", "direction", "load_gold", "model_of", "names", "quirks", "strict_words"]
 
@@ -81,7 +81,7 @@ def model_of(
             name=f"nl4opt_{example.split}_{example.id}",
             text=example.document,
             variables={
-                name: {"domain": domain, "label": label} for name, label in zip(found, _labels(example), strict=True)
+                name: Variable(domain=domain, label=label) for name, label in zip(found, _labels(example), strict=True)
             },
             objective=_objective(example, found),
             constraints=tuple(
@@ -339,7 +339,7 @@ def _order_quirks(example: Example) -> Iterator[Quirk]:
         if _alike(mention, labels[nearest]) >= _alike(mention, labels[at]) + _MARGIN:
             message = f"'{mention}' stands for '{labels[at]}' but reads like '{labels[nearest]}'"
             yield Quirk("mention_elsewhere", "order", message)
-    named = {at for one in (example.goal, *example.constraints) for at in (example.order[m] for m in one.mentions)}
+    named = {at for one in example.declarations for at in (example.order[m] for m in one.mentions)}
     everything = any(one.type in ("sum", "ratio") for one in example.constraints) or not example.goal.mentions
     for i, label in enumerate(labels):
         if i not in named and not everything:
@@ -374,7 +374,7 @@ def _unused(example: Example) -> Iterator[Quirk]:
         if re.search(r"\d", mention)
         for found in re.finditer(re.escape(mention), example.document)
     ]
-    used = {quantity(text).value for one in (example.goal, *example.constraints) for text in one.numbers}
+    used = {quantity(text).value for one in example.declarations for text in one.numbers}
     for one in figures(example.document):
         share = one.unit in ("%", "percent")
         if any(start <= one.start < end for start, end in named) or example.document[: one.start][-1:].isalpha():

@@ -17,6 +17,7 @@ import numpy as np
 
 from formulation.canonical import Form, System
 from formulation.numbers import Rational, exact, to_float
+from formulation.recover import size
 
 if TYPE_CHECKING:
     import highspy
@@ -156,7 +157,7 @@ class Region:
         return self._whole_at_most(terms, rhs)
 
     def _whole_at_most(self, terms: Terms, rhs: Rational) -> Answer:
-        goal = to_float(rhs + max(abs(rhs), 1) * Fraction(1, 1000))
+        goal = _float(rhs + max(size(rhs), 1) * Fraction(1, 1000))
         run = self._run(terms, whole=True, target=goal)
         if run.status == "unbounded":
             return Answer(False, True, self.beyond(terms, rhs))
@@ -198,8 +199,8 @@ class Region:
         solver = self._solver(self.mixed)
         scale = _scale(terms.values())
         index = np.fromiter(terms, np.int32, len(terms))
-        values = np.array([to_float(a) / scale for a in terms.values()])
-        least = to_float(level + max(abs(level), 1)) / scale
+        values = np.array([_float(a) / scale for a in terms.values()])
+        least = _float(level + max(size(level), 1)) / scale
         solver.addRow(least, float("inf"), len(terms), index, values)
         try:
             run = self._run({}, whole=self.mixed)
@@ -238,7 +239,7 @@ class Region:
         # The multipliers of an optimal corner solve: rows combine to terms in every column that is not at a bound.
         left = self._rest(terms, {k: Fraction(duals[k]) for k in used})
         columns = {i for k in used for i in self.rows[k].columns} | set(terms)
-        free = [i for i in columns if abs(left.get(i, 0)) < 1e-7]
+        free = [i for i in columns if size(left.get(i, 0)) < 1e-7]
         by_row = {k: self.rows[k].terms for k in used}
         equations = [({k: by_row[k][i] for k in used if i in by_row[k]}, terms.get(i, 0)) for i in sorted(free)]
         solved = _solve(equations, used)
@@ -350,18 +351,18 @@ class Region:
         import highspy
 
         infinite = float("inf")
-        try:
-            lower = [-infinite if x is None else to_float(x) for x in self.lower]
-            upper = [infinite if x is None else to_float(x) for x in self.upper]
-            starts, index, values, most = [0], [], [], []
-            for k, row in enumerate(self.rows):
-                self._scales[k] = scale = _scale(row.coefficients)
-                index += row.columns
-                values += [a / scale for a in row.coefficients]
-                most.append(to_float(Fraction(row.rhs)) / scale)
-                starts.append(len(index))
-        except (ValueError, OverflowError):
-            raise OutOfReach("its numbers are too large for a solver") from None
+        lower = [-infinite if x is None else _float(x) for x in self.lower]
+        upper = [infinite if x is None else _float(x) for x in self.upper]
+        starts: list[int] = [0]
+        index: list[int] = []
+        values: list[float] = []
+        most: list[float] = []
+        for k, row in enumerate(self.rows):
+            self._scales[k] = scale = _scale(row.coefficients)
+            index += row.columns
+            values += [_float(a) / scale for a in row.coefficients]
+            most.append(_float(row.rhs) / scale)
+            starts.append(len(index))
         highs = highspy.Highs()
         for name, value in (
             ("output_flag", False), ("threads", 1), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.0),
@@ -413,7 +414,7 @@ class Region:
         scale = _scale(terms.values())
         costs = np.zeros(len(self.lower))
         for i, a in terms.items():
-            costs[i] = -to_float(a) / scale
+            costs[i] = -_float(a) / scale
         every = np.arange(len(costs), dtype=np.int32)
         solver.changeColsCost(len(costs), every, costs)
         solver.setOptionValue("presolve", "choose" if presolve else "off")
@@ -457,12 +458,12 @@ class Region:
         low, high = np.empty(len(every)), np.empty(len(every))
         for i, (least, most) in enumerate(zip(self.lower, self.upper, strict=True)):
             room = 0.0 if least == most else margin
-            low[i] = fixed[i] if i in fixed else -infinite if least is None else to_float(least) + room
-            high[i] = fixed[i] if i in fixed else infinite if most is None else to_float(most) - room
+            low[i] = fixed[i] if i in fixed else -infinite if least is None else _float(least) + room
+            high[i] = fixed[i] if i in fixed else infinite if most is None else _float(most) - room
         solver.changeColsBounds(len(every), every, low, high)
         for k, row in enumerate(self.rows):
             if not row.equal:
-                at = to_float(Fraction(row.rhs)) / self._scales[k]
+                at = _float(row.rhs) / self._scales[k]
                 solver.changeRowBounds(k, -infinite, at - margin * max(1.0, abs(at)))
 
 
@@ -470,19 +471,27 @@ def _value(terms: Terms, point: Sequence[Rational]) -> Rational:
     return exact(sum((a * point[i] for i, a in terms.items()), Fraction(0)))
 
 
+def _float(value: Rational) -> float:
+    """The nearest double. Raises OutOfReach where it has none."""
+    try:
+        return to_float(value)
+    except ValueError:
+        raise OutOfReach("a number is too large for a solver") from None
+
+
 def _slack(rhs: Rational) -> Fraction:
-    return _TOLERANCE * max(1, abs(rhs))
+    return _TOLERANCE * max(1, size(rhs))
 
 
 def _scale(coefficients: Iterable[Rational]) -> float:
     """What a row is divided by, so that its largest coefficient is moderate. Raises OutOfReach."""
-    sizes = [abs(a) for a in coefficients]
+    sizes = [size(a) for a in coefficients]
     if not sizes:
         return 1.0
     largest = max(sizes)
     if largest > min(sizes) * Fraction(_SPREAD):
         raise OutOfReach("coefficients of one row are too far apart for a solver")
-    return to_float(largest) if not 1e-3 <= largest <= 1e4 else 1.0
+    return _float(largest) if not 1e-3 <= largest <= 1e4 else 1.0
 
 
 def _solve(
