@@ -8,12 +8,21 @@ solver. `read_problem` makes every mistake one line that names the place.
 from __future__ import annotations
 
 import difflib
+import keyword
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from data.errors import UserError
 from formulation.expressions import NAME, Element, Expr, Logical, Quantifier, Relation, names_in
@@ -61,6 +70,13 @@ class Table(Record):
         return self
 
 
+def _member(given: Any) -> Any:
+    parts = given if isinstance(given, list | tuple) else [given]
+    if not parts or not all(isinstance(part, str | int) and not isinstance(part, bool) for part in parts):
+        raise ValueError(f"an element is a text or a whole number (or a list of these), not {given!r:.40}")
+    return given
+
+
 class Members(Record):
     """A set: elements (texts, integers, or tuples of these), a range of integers, or the keys of a table.
 
@@ -68,7 +84,7 @@ class Members(Record):
     element and `t-1`; ranges are ordered.
     """
 
-    elements: tuple[Element | tuple[Element, ...], ...] | None = None
+    elements: tuple[Annotated[Element | tuple[Element, ...], BeforeValidator(_member)], ...] | None = None
     range: tuple[int, int] | None = Field(default=None, description="first and last integer, both included")
     table: Table | None = None
     within: tuple[str, ...] = ()
@@ -121,6 +137,11 @@ class Parameter(Record):
     @field_validator("values", mode="before")
     @classmethod
     def _read_values(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and any(isinstance(key, tuple) for key in given):
+            given = [(*(key if isinstance(key, tuple) else (key,)), value) for key, value in given.items()]
+        rows = isinstance(given, list | tuple) and all(isinstance(row, list | tuple) for row in given)
+        if not (rows or given is None or isinstance(given, Mapping)):
+            raise ValueError("write values by element, or rows of the index and the value")
         return _exactly(given)
 
     @field_serializer("values")
@@ -195,7 +216,7 @@ class Problem(Record):
         for name in given:
             if not NAME.fullmatch(name):
                 raise ValueError(f"'{name}' cannot be a name: use letters, digits and _, and put words into the label")
-            if name in ("sum", "selected", "first", "last", "in", "if", "for", "and", "or", "not"):
+            if keyword.iskeyword(name) or name in ("sum", "selected", "first", "last"):
                 raise ValueError(f"'{name}' is a word of the language of expressions: choose another name")
         return given
 
@@ -268,6 +289,8 @@ def statement_names(statement: BaseModel) -> set[str]:
 
 def read_problem(given: Any) -> Problem:
     """A problem from JSON values. Raises UserError with the place of the first mistake."""
+    if not isinstance(given, Mapping | Problem):
+        raise UserError(f"a problem is a mapping with 'variables', not a {type(given).__name__}")
     try:
         return Problem.model_validate(given)
     except ValidationError as error:
