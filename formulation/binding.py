@@ -339,6 +339,7 @@ class _Reader:
             source = self.given[table.name] if table.name is not None else str(table.file)
         where = f"{place}: {self.folder / source}" if isinstance(source, str | Path) else place
         header, records = _open(source, table.sheet, where, self.folder)
+        header = [" ".join(name.split()) for name in header]  # Excel breaks long names into lines
         keys = [_column(name, header, where) for name in table.keys]
         if not values:
             for record in records:
@@ -402,7 +403,7 @@ def _csv(path: Path, where: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
             raise DataError(f"{where}: cannot be read ({error.strerror})") from None
 
     lines = rows()
-    header = [name.strip() for name in next(lines, [])]
+    header = next(lines, [])
     if not header:
         raise DataError(f"{where}: is empty: its first line names the columns")
 
@@ -439,4 +440,4 @@ def _xlsx(path: Path, sheet: str | None, where: str) -> tuple[list[str], Iterato
         book.close()
     named = [i for i, name in enumerate(first) if name is not None]
     filled = ([row[i] if i < len(row) else None for i in named] for row in rows)
-    return [str(first[i]).strip() for i in named], filled
+    return [str(first[i]) for i in named], filled
