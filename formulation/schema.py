@@ -10,8 +10,6 @@ from __future__ import annotations
 import difflib
 import keyword
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
@@ -142,7 +140,7 @@ class Parameter(Record):
         rows = isinstance(given, list | tuple) and all(isinstance(row, list | tuple) for row in given)
         if not (rows or given is None or isinstance(given, Mapping)):
             raise ValueError("write values by element, or rows of the index and the value")
-        return _exactly(given)
+        return None if given is None else _exactly(given)
 
     @field_serializer("values")
     def _plain_values(self, values: Any) -> Any:
@@ -150,15 +148,23 @@ class Parameter(Record):
 
 
 def _exactly(values: Any) -> Any:
-    """Inline values with exact numbers, and with texts for keys: YAML reads the key of the year 2025 as a number."""
-    if isinstance(values, Mapping):
-        found = {str(key) if type(key) is int else key: _exactly(value) for key, value in values.items()}
-        if len(found) < len(values):
-            raise ValueError("a key is there twice, as a number and as a text: keep one")
-        return found
+    """Inline values as exact numbers, with texts for keys: YAML reads the key of the year 2025 as a number."""
     if isinstance(values, list | tuple):
-        return tuple(_exactly(value) for value in values)
-    return number(values) if isinstance(values, float | Decimal | Fraction) else values
+        return tuple((*row[:-1], _number(row[-1], row[:-1])) if row else () for row in values)
+    found = {
+        str(key) if type(key) is int else key: _exactly(value) if isinstance(value, Mapping) else _number(value, key)
+        for key, value in values.items()
+    }
+    if len(found) < len(values):
+        raise ValueError("a key is there twice, as a number and as a text: keep one")
+    return found
+
+
+def _number(value: Any, key: Any) -> Number:
+    try:
+        return number(value)
+    except ValueError as error:
+        raise ValueError(f"{key!r:.60}: {error}") from None
 
 
 def _plainly(values: Any) -> Any:

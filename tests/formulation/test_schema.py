@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
+from formulation.numbers import number
 from formulation.schema import Problem, expressions_in, read_problem, statement_names, suggestion
 from tests.formulation import trees
 
@@ -165,6 +166,12 @@ def test_mistakes_name_their_place(given_, told):
     assert str(error.value).split(" (and ")[0] == told
 
 
+def test_a_mistake_among_inline_values_names_its_key():
+    for values in ({"a": {"b": float("nan")}}, [["a", "b", float("nan")]]):
+        with pytest.raises(UserError, match=r"'b'.*: nan is no finite number"):
+            read_problem({**X, "parameters": {"c": {"index": ["P", "Q"], "values": values}}})
+
+
 def test_ids_are_given_where_there_are_none():
     row = {"kind": "linear", "row": "x <= 1"}
     problem = read_problem({**X, "constraints": [row, {**row, "id": "c2"}, row, {**row, "id": "top"}, row]})
@@ -179,8 +186,8 @@ def test_short_forms():
     problem = read_problem({**X, "sets": {"P": ["a", "b"]}, "parameters": {"c": "33%", **values}})
     assert problem.sets["P"].elements == ("a", "b")
     assert str(problem.parameters["c"].value) == "33%"
-    assert problem.parameters["d"].values == {"1": 2}
-    assert problem.parameters["e"].values == (("a", 1, "1/2"),)
+    assert problem.parameters["d"].values == {"1": number(2)}
+    assert problem.parameters["e"].values == (("a", 1, number("1/2")),)
 
 
 def test_names_of_a_statement_and_places_of_its_expressions():
