@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, Self, TypeVar
@@ -565,7 +566,9 @@ class _Parser:
             raise ValueError(f"cannot read '{self._shown()}': '#' would hide what follows it")
         try:
             self.part = text.strip().encode()
-            return ast.parse(text.strip(), mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # such as 1in: what Python only warns of is no mistake
+                return ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError):
             hint = "; an equality is written ==" if re.search(r"(?<![<>=!])=(?!=)", text) else ""
             hint = "; inside a formula 30% is written 0.3" if re.search(r"\d\s*%", text) else hint

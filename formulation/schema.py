@@ -306,6 +306,11 @@ def read_problem(given: Any) -> Problem:
 _KINDS: Final[Mapping[str, Mapping[str, type[BaseModel]]]] = {"objective": OBJECTIVES, "constraints": CONSTRAINTS}
 
 
+def _line(name: str) -> str:
+    """A name in one line."""
+    return name if name.isprintable() else repr(name)
+
+
 def _told(error: ValidationError, given: Any) -> str:
     """The first mistake as one line: `constraints[3].terms: ...`."""
     first = error.errors(include_url=False)[0]
@@ -321,7 +326,7 @@ def _told(error: ValidationError, given: Any) -> str:
             if isinstance(at, Mapping) and step in at
             else (at[step] if isinstance(at, list | tuple) and isinstance(step, int) and step < len(at) else None)
         )
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where).lstrip(".")
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{_line(step)}" for step in where).lstrip(".")
     kind, message = first["type"], first["msg"].removeprefix("Value error, ")
     if kind in ("union_tag_invalid", "union_tag_not_found") and where:
         kinds = _KINDS.get(str(where[0]), CONSTRAINTS)

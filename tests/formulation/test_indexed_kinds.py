@@ -160,7 +160,7 @@ def test_a_plan_that_repeats_starts_with_what_it_leaves() -> None:
 @pytest.mark.parametrize(
     ("changed", "periods", "told"),
     [
-        ({}, ["may", "june"], "c1: 't-1': t runs through no ordered set: give its set 'ordered: true'"),
+        ({}, ["may", "june"], "constraints[0].time: 'first(T)': \"T\" is not ordered: give it 'ordered: true'"),
         ({"time": "t in T if t != 1"}, {"range": [1, 2]}, "constraints[0].time: 't in T if t != 1' is no series of"),
         ({"stock": "s[p, 1]"}, {"range": [1, 2]}, "constraints[0]: the stock 's[p, 1]' is of no period"),
     ],
