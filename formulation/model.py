@@ -91,7 +91,7 @@ class Model:
 
 
 def load(source: str | Path | Mapping[str, Any] | Problem, **data: Any) -> Model:
-    """A model from a JSON or YAML file, from its values, or from a problem; `data` as for `Model.with_data`.
+    """A model from a JSON, YAML, LP or MPS file, from its values, or from a problem; `data` as for `Model.with_data`.
 
     Raises UserError or DataError, one line with the place.
     """
@@ -102,4 +102,8 @@ def load(source: str | Path | Mapping[str, Any] | Problem, **data: Any) -> Model
     if isinstance(source, Mapping):
         return Model(read_problem(source), data)
     path = Path(source)
+    if path.suffix.lower() in (".lp", ".mps"):
+        from formulation.lp_reader import read_rows
+
+        return Model(read_rows(path), data, path.parent)
     return Model(read_file(path), data, path.parent)
