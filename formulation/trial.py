@@ -77,7 +77,8 @@ def _search(ground: Ground, settings: Settings, presolve: bool, most: int) -> Fo
             continue
         together = tuple(when.row for when in loose if when.column == broken.column and when.active == broken.active)
         waiting.append(({**fixed, broken.column: broken.active}, (*rows, *together)))
-        waiting.append(({**fixed, broken.column: 1 - broken.active}, rows))
+        if broken.column not in fixed:  # else this half was searched when it was fixed
+            waiting.append(({**fixed, broken.column: 1 - broken.active}, rows))
     if incumbent is None:
         return Found("undecided" if undecided else "none")
     return replace(incumbent, verdict="undecided" if undecided and matrix.objectives else "found")

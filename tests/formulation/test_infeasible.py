@@ -117,6 +117,21 @@ def test_blame_falls_on_what_can_be_given_up(first: bool) -> None:
     assert set(found.statements) == {"wish", "hope"}
 
 
+def test_a_decision_with_rows_on_both_of_its_sides_is_searched_once() -> None:
+    """Without the bounds neither row has a usable M: each side is tried with its own rows, and not again and again."""
+    box = {"domain": "integer", "lower": 0, "upper": 3}
+    constraints = [
+        {"kind": "conditional", "id": "on", "when": "b", "then": ["i + j <= 4"]},
+        {"kind": "conditional", "id": "off", "when": "not b", "then": ["3*i == 0"]},
+        {"kind": "linear", "id": "much", "row": "3*i + j >= 2"},
+        {"kind": "linear", "id": "some", "row": "2*i + j >= 1"},
+        {"kind": "either_or", "id": "one", "alternatives": ["-2*i >= 6", "j + 3*b == 1"]},
+    ]
+    variables = {"i": box, "j": {**box, "lower": -1, "upper": 2}, "b": {"domain": "binary"}}
+    found = iis(load({"variables": variables, "constraints": constraints}))
+    assert found.irreducible and set(found.statements) == {"on", "off", "much", "one"}
+
+
 def test_a_member_names_the_bindings_that_take_part() -> None:
     model = load(
         {
