@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from benchmarks.common import RESULTS, machine, print_table
 from data.metrics import Scored, best_of_n_curve
-from data.stats import mcnemar_exact, wilson
+from data.stats import bootstrap_ratio, mcnemar_exact, sign_flip, wilson
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine
 from reasoning.policy import value_ids
@@ -122,41 +122,60 @@ def accuracy(correct: Sequence[int]) -> str:
 
 
 def report(stages: Sequence[str]) -> None:
-    """Stages side by side, and each against the one before it on the same questions."""
-    rows, before = [], dict[str, Any]()
+    """Stages one after the other: each measure against the same of the stage before, and methods against each other."""
+    rows, before = [], dict[str, list[float]]()
     for stage in stages:
         measures = json.loads((FOLDER / f"{stage}.json").read_text())["measures"]
-        for name, found in measures.items():
-            n = len(found["correct"])
+        found = {name: dict(zip(one["questions"], one["correct"], strict=True)) for name, one in measures.items()}
+        for name, one in measures.items():
+            n = len(one["correct"])
             row = {
                 "stage": stage,
                 "measure": name,
                 "n": n,
-                "accuracy": accuracy(found["correct"]),
-                "tokens/question": round(found["completion_tokens"] / n, 1),
-                "p against the stage before": _paired(before.get(name), found),
+                "accuracy": accuracy(one["correct"]),
+                "tokens/question": round(one["completion_tokens"] / n, 1),
+                "p, stage before": _p(before.get(name), one["correct"]),
+                "greedy on these": None,
+                "p, greedy": None,
+                "p, majority@16": None,
             }
-            rows.append(row)
-            if name == "samples":
-                for curve in ("majority", "best", "weighted", "oracle"):
-                    rows.append({**row, "measure": f"  {curve}@16", "accuracy": f"{_at16(found, curve):.3f}"})
-        before = measures
+            if name != "samples":
+                greedy = found.get("greedy", {}) if name != "greedy" else {}
+                same = [greedy[i] for i in one["questions"]] if greedy else None
+                row |= {"greedy on these": sum(same) if same else None, "p, greedy": _p(same, one["correct"])}
+                rows.append(row)
+                continue
+            votes = _votes(one)
+            for vote, values in votes.items():
+                told = (
+                    f"{sum(values) / n:.3f} [{', '.join(f'{x:.3f}' for x in bootstrap_ratio(values, [1] * n) or ())}]"
+                )
+                p = None if vote in ("majority", "oracle") else _p(votes["majority"], values)
+                rows.append({**row, "measure": f"{vote}@16", "accuracy": told, "p, majority@16": p})
+        before = {name: one["correct"] for name, one in measures.items()}
     print_table(rows)
 
 
-def _at16(found: dict[str, Any], curve: str) -> float:
-    questions = [[Scored(answer, score, bool(right)) for answer, score, right in q] for q in found["samples"]]
-    (at,) = best_of_n_curve([q for q in questions if len(q) >= 16], [16])
-    return float(getattr(at, curve))
+def _votes(found: dict[str, Any]) -> dict[str, list[float]]:
+    """Of each question, the chance that each way to choose among its samples is right (ties are broken evenly)."""
+    votes: dict[str, list[float]] = {"majority": [], "best": [], "weighted": [], "oracle": []}
+    for samples in found["samples"]:
+        scored = [Scored(answer, score, bool(right)) for answer, score, right in samples]
+        curve = best_of_n_curve([scored], [len(scored)])[0] if scored else None
+        for name, values in votes.items():
+            values.append(float(getattr(curve, name)) if curve is not None else 0.0)
+    return votes
 
 
-def _paired(before: Any, now: Any) -> float | None:
-    """Exact McNemar p-value on the questions both stages answered."""
-    if before is None:
+def _p(before: Sequence[float] | None, now: Sequence[float]) -> float | None:
+    """Two-sided p-value of two results on the same questions: exact McNemar, or sign flips where chances are compared."""
+    if before is None or len(before) != len(now):
         return None
-    a, b = (dict(zip(x["questions"], x["correct"], strict=True)) for x in (before, now))
-    both = a.keys() & b.keys()
-    return mcnemar_exact(sum(a[i] > b[i] for i in both), sum(a[i] < b[i] for i in both))
+    differences = [b - a for a, b in zip(before, now, strict=True)]
+    if set(differences) <= {-1, 0, 1}:
+        return mcnemar_exact(differences.count(-1), differences.count(1))
+    return sign_flip(differences)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
