@@ -169,7 +169,7 @@ def _votes(found: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _p(before: Sequence[float] | None, now: Sequence[float]) -> float | None:
-    """Two-sided p-value of two results on the same questions: exact McNemar, or sign flips where chances are compared."""
+    """Two-sided p-value of two results on the same questions: exact McNemar, or sign flips where there are chances."""
     if before is None or len(before) != len(now):
         return None
     differences = [b - a for a, b in zip(before, now, strict=True)]
