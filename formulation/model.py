@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,15 @@ from formulation.expressions import constant, expression
 from formulation.ground import Ground, ground
 from formulation.kinds.base import Constraint
 from formulation.linearize import Matrix, linearize
-from formulation.schema import Problem, read_problem
+from formulation.schema import Problem, read_problem, suggestion
 
 if TYPE_CHECKING:
+    from formulation.equivalence import Comparison
+    from formulation.explain import Explanation
+    from formulation.infeasible import IIS
+    from formulation.scenarios import Edit, Scenarios
     from formulation.solve import Solution
+    from formulation.verify import Verdict
 
 __all__ = ["Model", "load"]
 
@@ -70,12 +75,16 @@ class Model:
             self.problem.constraint(name)
         return self._with(constraints=[c for c in self.problem.constraints if c.id not in ids])
 
-    def fix(self, name: str, value: Any, key: Key = ()) -> Model:
+    def fix(self, name: str, value: Any, key: Key | str | int = ()) -> Model:
         """The model with a variable (for an indexed one, its element `key`) held at a value. Raises UserError."""
         if name not in self.problem.variables:
-            raise UserError(f"no variable '{name}'")
-        ref = expression(show_key(name, key))
-        return self.add({"kind": "linear", "row": f"{ref} == {constant(value)}", "label": f"{ref} is fixed"})
+            raise UserError(f"no variable '{name}'{suggestion(name, self.problem.variables)}")
+        ref = expression(show_key(name, key if isinstance(key, tuple) else (key,)))
+        try:
+            row = f"{ref} == {constant(value)}"
+        except ValueError as error:
+            raise UserError(f"fix {ref}: {error}") from None
+        return self.add({"kind": "linear", "row": row, "label": f"{ref} is fixed"})
 
     def _with(self, **changed: Any) -> Model:
         fields = {name: getattr(self.problem, name) for name in Problem.model_fields}
@@ -88,6 +97,44 @@ class Model:
         from formulation.solve import solve
 
         return solve(self, **options)
+
+    def scenarios(
+        self, edits: Sequence[Edit] | Mapping[str, Edit], *, values: Iterable[str] | None = None, **options: Any
+    ) -> Scenarios:
+        """Solve it under each of several edits, side by side: see `formulation.scenarios.scenarios`."""
+        from formulation.scenarios import scenarios
+
+        return scenarios(self, edits, values=values, **options)
+
+    def verify(self, point: Solution | Mapping[Any, Any], **options: Any) -> Verdict:
+        """Check a solution, or values, against every statement's own meaning: see `formulation.verify.verify`."""
+        from formulation.verify import verify
+
+        return verify(self, point, **options)
+
+    def explain(self, solution: Solution | None = None, *, time_limit: float | None = None) -> Explanation:
+        """Say it, and a result of it, in plain language: see `formulation.explain.explain`."""
+        from formulation.explain import explain
+
+        return explain(self, solution, time_limit=time_limit)
+
+    def compare(self, other: Model, **options: Any) -> Comparison:
+        """Say whether it and another are equivalent: see `formulation.equivalence.compare`."""
+        from formulation.equivalence import compare
+
+        return compare(self, other, **options)
+
+    def iis(self, *, time_limit: float | None = None) -> IIS:
+        """Find the conflict because of which it has no solution: see `formulation.infeasible.iis`."""
+        from formulation.infeasible import iis
+
+        return iis(self, time_limit=time_limit)
+
+    def export(self, path: str | Path) -> tuple[Path, ...]:
+        """Write it in the form that the path's suffix names: see `formulation.export.export`."""
+        from formulation.export import export
+
+        return export(self, path)
 
 
 def load(source: str | Path | Mapping[str, Any] | Problem, **data: Any) -> Model:
