@@ -5,10 +5,8 @@ Nothing here is guessed: words come from labels, from the text's own sentences, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from formulation.algebra import notation
@@ -20,6 +18,7 @@ from formulation.meaning import World
 from formulation.numbers import Number, Rational
 from formulation.report import Block, Entry, Heading, Paragraph, Table, as_markdown, as_text
 from formulation.schema import Problem
+from formulation.sentences import sentence_at, sentences
 from formulation.units import ONE, Unit
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ __all__ = ["Clash", "Explanation", "Given", "Outcome", "Quantity", "Said", "Sour
 
 _MOST_SHOWN: Final = 60  # values or statements in a text; JSON holds all
 _MOST_BINDINGS: Final = 4
-_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s|$)[^.!?\n]*)*[.!?]*")
 _WHOLE: Final = {"integer": "whole number", "binary": "yes or no", "continuous": "any amount"}
 
 
@@ -270,6 +268,7 @@ def explain(model: Model, solution: Solution | None = None, *, time_limit: float
 class _Explainer:
     def __init__(self, model: Model) -> None:
         self.model, self.problem = model, model.problem
+        self._sentences = sentences(self.problem.text or "")
         self.words = notation("words", model.problem)
         self.algebra = notation("algebra", model.problem)
         self.latex = notation("latex", model.problem)
@@ -339,20 +338,11 @@ class _Explainer:
         if mention is None:
             return None
         if mention.span is not None:
-            for place, (start, end) in enumerate(self._sentences, start=1):
-                if start <= mention.span[0] < end:
-                    return Source(one_line((self.problem.text or "")[start:end]), place, mention.span, mention.origin)
+            place = sentence_at(self._sentences, mention.span[0])
+            if place is not None:
+                start, end = self._sentences[place]
+                return Source(one_line((self.problem.text or "")[start:end]), place + 1, mention.span, mention.origin)
         return Source(one_line(mention.text or ""), None, mention.span, mention.origin)
-
-    @cached_property
-    def _sentences(self) -> list[tuple[int, int]]:
-        """Where each sentence of the text starts and ends. A point inside a number or a word ends none."""
-        found = []
-        for match in _SENTENCE.finditer(self.problem.text or ""):
-            if match.group().strip():
-                start = match.start() + len(match.group()) - len(match.group().lstrip())
-                found.append((start, match.end()))
-        return found
 
     # -- the result --
 
