@@ -35,7 +35,7 @@ _WORDS: Final = frozenset(
 )
 """Words that mean something in such files, or did to some reader."""
 _NUMERIC: Final = re.compile(r"\d|e(\d|$)|inf|nan", re.IGNORECASE)
-_MOST: Final = 2**53
+_MOST: Final = 10**15  # HiGHS refuses coefficients from here on
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _File:
     def number(self, value: Rational, place: str) -> str:
         """A number's digits, or the nearest double's."""
         text = decimal_text(value)
-        if "/" not in text and Fraction(repr(float(text))) == value:
+        if "/" not in text and _is_double(Fraction(value)):
             return text
         if place not in self.rounded:
             self.rounded.append(place)
@@ -114,7 +114,7 @@ def _prepared(matrix: Matrix, *, ranges: bool) -> _File:
     objective = matrix.objectives[0] if matrix.objectives else Objective("minimize", Linear((), ()))
     names, row_names = _Names("x"), _Names("r")
     columns = [names.of(_wanted(column.name, column.key))[0] for column in matrix.columns]
-    rows = [_whole_where_needed(row) for row in matrix.rows]
+    rows = [_doubles_where_possible(row) for row in matrix.rows]
     named = []
     for row in rows:
         named.append(row_names.of(_wanted(row.statement or "link", row.key), _endings(row, ranges)))
@@ -130,17 +130,33 @@ def _endings(row: Rows, ranges: bool) -> tuple[str, ...]:
     return ("",) if ranges and _range_of(row) is not None else ("lo", "up")
 
 
-def _whole_where_needed(row: Rows) -> Rows:
-    """The row, multiplied through where its own numbers are no doubles and whole ones are."""
-    numbers = [x for x in (*row.coefficients, row.lower, row.upper) if x is not None]
-    if all(Fraction(repr(float(x))) == x for x in numbers):
+def _doubles_where_possible(row: Rows) -> Rows:
+    """The row, multiplied through where some of its numbers are no doubles and then all are, and HiGHS takes them."""
+    numbers = [Fraction(x) for x in (*row.coefficients, row.lower, row.upper) if x is not None]
+    if all(_is_double(x) for x in numbers):
         return row
-    below = lcm(*(Fraction(x).denominator for x in numbers))
-    factor = Fraction(below, gcd(*(int(x * below) for x in numbers)) or 1)
-    if any(abs(x * factor) > _MOST for x in numbers):
-        return row
-    lower, upper = (None if x is None else exact(x * factor) for x in (row.lower, row.upper))
-    return replace(row, coefficients=tuple(exact(a * factor) for a in row.coefficients), lower=lower, upper=upper)
+    below = lcm(*(x.denominator for x in numbers))
+    whole = Fraction(below, gcd(*(int(x * below) for x in numbers)) or 1)
+    for factor in (whole, _without_2_and_5(below)):
+        if all(abs(x * factor) < _MOST and _is_double(x * factor) for x in numbers):
+            lower, upper = (None if x is None else exact(x * factor) for x in (row.lower, row.upper))
+            return replace(
+                row, coefficients=tuple(exact(a * factor) for a in row.coefficients), lower=lower, upper=upper
+            )
+    return row
+
+
+def _is_double(value: Fraction) -> bool:
+    """Whether the shortest decimal of the nearest double is the number itself."""
+    return Fraction(repr(float(value))) == value
+
+
+def _without_2_and_5(value: int) -> int:
+    """A denominator without what decimals can hold."""
+    for prime in (2, 5):
+        while value % prime == 0:
+            value //= prime
+    return value
 
 
 def _range_of(row: Rows) -> tuple[str, Rational, Rational] | None:

@@ -176,6 +176,28 @@ def test_what_no_double_holds_is_told(tmp_path: Path) -> None:
         assert (rows["scaled"].coefficients, rows["scaled"].upper) == ((70, 21), 60)
 
 
+@pytest.mark.parametrize("suffix", [".lp", ".mps"])
+@pytest.mark.parametrize(
+    ("coefficients", "upper", "rounded", "read"),
+    [
+        # Whole numbers would be 333333334 * 3 * 10**6, which HiGHS refuses to read.
+        ((333333334, Fraction(1, 3)), Fraction(1, 10**6), False, ((1000000002, 1), Fraction(3, 10**6))),
+        # Three times this is too much as well, and the row remains as it is.
+        ((4 * 10**14, Fraction(1, 3)), 1, True, ((4 * 10**14, Fraction(3333333333333333, 10**16)), 1)),
+        ((), Fraction(1, 3), False, ((), 1)),
+    ],
+)
+def test_rows_are_multiplied_only_where_the_file_stays_readable(
+    coefficients: tuple[Any, ...], upper: Any, rounded: bool, read: Any, suffix: str, tmp_path: Path
+) -> None:
+    columns = [Column("x", (i,), "continuous", None, None) for i in range(2)]
+    rows = [Rows(tuple(range(len(coefficients))), coefficients, None, upper, "row", ())]
+    matrix = Matrix(load({"variables": {"x": {}}}).ground, columns, rows, [])
+    written, back = there_and_back(matrix, tmp_path, suffix)
+    assert written.rounded == (("row",) if rounded else ())
+    assert [(row.coefficients, row.upper) for row in back.rows] == [read]
+
+
 def test_several_goals_need_another_form(tmp_path: Path) -> None:
     of = [{"sense": "maximize", "terms": "x"}, {"sense": "minimize", "terms": "x"}]
     model = load({"variables": {"x": {"upper": 1}}, "objective": {"kind": "lexicographic", "of": of}})
