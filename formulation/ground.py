@@ -281,6 +281,7 @@ _Row = dict[int, Rational]
 _Emit = Callable[[_Env, Rational, _Row], Rational]  # adds factor * terms to the row; returns factor * constant
 _Data = Callable[[_Env], Rational]
 _KeyOf = Callable[[_Env], Key]
+_Side = Literal["number", "member", "rank"]  # what a comparison asks of its sides
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -343,7 +344,7 @@ class _Writer:
             case Edge(end=end, set=name):
                 members = self._set(name)
                 if not members.items:
-                    raise DataError(f"{part}: the set '{name}' is empty")
+                    return self._no_member(part, name)
                 edge = members.items[0 if end == "first" else -1][0]
                 return lambda env: edge
             case At(symbol=symbol, shift=shift):
@@ -356,6 +357,13 @@ class _Writer:
                     return lambda env: env[symbol]
                 return self._shift(part, scope[symbol])
         raise AssertionError(part)
+
+    @staticmethod
+    def _no_member(part: Edge, name: str) -> Callable[[_Env], Element]:
+        def missing(env: _Env) -> Element:  # not before it is asked for: what runs through an empty set never asks
+            raise DataError(f"{part}: the set '{name}' is empty")
+
+        return missing
 
     def _shift(self, part: At, name: str | None) -> Callable[[_Env], Element]:
         members = self.bound.sets[name] if name is not None else None
@@ -592,7 +600,7 @@ class _Writer:
                 conditions.append(self.condition(tests.pop(0)[0], scope))
             steps.append((members, known, fresh, symbols, conditions))
 
-        def run(env: _Env, depth: int) -> Iterable[_Env]:
+        def run(env: _Env, depth: int, tested: bool = True) -> Iterable[_Env]:
             if depth == len(steps):
                 yield env
                 return
@@ -604,11 +612,18 @@ class _Writer:
             for item in items:
                 for i in fresh:
                     env[symbols[i]] = item[i]
-                for test in conditions:
-                    if not test(env):
-                        break
-                else:
-                    yield from run(env, depth + 1)
+                holds = True
+                try:
+                    for test in conditions if tested else ():
+                        if not test(env):
+                            holds = False
+                            break
+                except DataError:
+                    if any(True for _ in run(dict(env), depth + 1, tested=False)):
+                        raise
+                    holds = False  # tested too soon: the generators to the right leave this binding out
+                if holds:
+                    yield from run(env, depth + 1, tested)
 
         return lambda env: run(dict(env), 0)
 
@@ -665,8 +680,13 @@ class _Writer:
 
     def _comparison(self, given: Compare, scope: _Scope) -> Callable[[_Env], bool]:
         compare, left, right = _COMPARE[given.op], as_index(given.left, scope), as_index(given.right, scope)
-        ranked = given.op not in ("==", "!=") and not isinstance(left, Expr) and not isinstance(right, Expr)
-        a, b = self._side(left, scope, ranked), self._side(right, scope, ranked)
+        how: _Side
+        if isinstance(left, Expr) or isinstance(right, Expr):
+            how = "number"
+        else:
+            how = "member" if given.op in ("==", "!=") else "rank"
+        ranked = how == "rank"
+        a, b = self._side(left, scope, how), self._side(right, scope, how)
         orders = [name for side in (left, right) if (name := self._order(side, scope)) is not None]
         position = self.bound.sets[orders[0]].position if orders else None
         shifts = [side.shift if isinstance(side, At) else 0 for side in (left, right)]
@@ -691,20 +711,20 @@ class _Writer:
         name = scope.get(side.symbol) if isinstance(side, At) else side.set if isinstance(side, Edge) else None
         return name if name is not None and self._set(name).ordered else None
 
-    def _side(self, side: Index | Expr, scope: _Scope, ranked: bool) -> Callable[[_Env], Any]:
-        """The value of a side of a comparison; `ranked`: its member before the shift, else no member outside."""
+    def _side(self, side: Index | Expr, scope: _Scope, how: _Side) -> Callable[[_Env], Any]:
+        """The value of a side of a comparison; as a rank, its member before the shift."""
         if isinstance(side, Expr):
             return self.data(side, scope)
-        if ranked:
-            return self._part(At(side.symbol) if isinstance(side, At) else side, scope)
+        if how == "rank" and isinstance(side, At):
+            return self._part(At(side.symbol), scope)
         part = self._part(side, scope)
-        if not isinstance(side, At) or not side.shift:
+        if how != "member" or isinstance(side, Item) or (isinstance(side, At) and not side.shift):
             return part
 
         def member(env: _Env) -> Element | None:
             try:
                 return part(env)
-            except DataError:  # a shift that leaves its set equals no member
+            except DataError:  # what leaves its set, and an end of an empty one, equals no member
                 return None
 
         return member

@@ -85,6 +85,32 @@ def test_compiled_and_interpreted_rows_are_equal_for_every_binding(data, point):
     assert rows == meant
 
 
+@pytest.mark.parametrize(
+    ("over", "keys"),
+    [
+        ("i in I, (i, i) in Q if b[i-1] < 0", []),  # 'b' alone is in Q, and b['a'] is 1
+        ("i in I, (i, j) in Q if i != 'a' and b[i-1] < 0", [("it's", "a")]),
+        ("i in I, t in NONE if b[i-1] < 0", []),
+        ("t in NONE if c[first(NONE)] > 0", []),
+        ("t in T if t != first(NONE)", [(1,), (2,), (3,), (4,)]),  # what does not exist equals nothing
+    ],
+)
+def test_a_condition_counts_for_what_all_generators_leave(over, keys):
+    model = ground(problem(expression("k"), quantifier(over)))
+    assert [row.key for row in model.rows] == members(over) == keys
+
+
+@pytest.mark.parametrize(
+    "over", ["i in I, (i, j) in Q if b[i-1] < 0", "t in T if c[first(NONE)] > 0", "t in T if c[t] == t-1"]
+)
+def test_a_condition_that_fails_for_what_the_generators_leave_is_told(over):
+    bound = problem(expression("k"), quantifier(over))
+    with pytest.raises(DataError, match=r"leaves '[IT]' at|is empty"):
+        ground(bound)
+    with pytest.raises(DataError, match=r"leaves '[IT]' at|is empty"):
+        members(over)
+
+
 def value(text: str, **env) -> Fraction:
     from formulation.kinds.base import Binding
 
