@@ -24,7 +24,7 @@ from formulation.numbers import Rational, exact
 if TYPE_CHECKING:
     import highspy
 
-__all__ = ["Answer", "Settings", "Verdict", "by_highs", "by_pyomo", "is_ordinary", "relaxed", "rising"]
+__all__ = ["Answer", "Settings", "Verdict", "by_highs", "by_pyomo", "is_bounded", "is_ordinary", "relaxed", "rising"]
 
 Verdict = Literal["optimal", "feasible", "infeasible", "unbounded", "undetermined", "failed"]
 """Of one run: `unbounded` may be infeasible as well."""
@@ -57,6 +57,13 @@ class Settings:
         """Seconds left, None without a limit."""
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
+    def patient(self, matrix: Matrix, seconds: float) -> Settings:
+        """These, with so many seconds at most where whole columns have no bounds: branching on them may never end."""
+        left = self.left()
+        if is_bounded(matrix) or (left is not None and left < seconds):
+            return self
+        return replace(self, limit=seconds, deadline=time.monotonic() + seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -70,6 +77,11 @@ class Answer:
     bound: float | None = None
     reason: str = ""
     highs: highspy.Highs | None = None
+
+
+def is_bounded(matrix: Matrix) -> bool:
+    """Whether all whole columns have both bounds."""
+    return all(c.lower is not None and c.upper is not None for c in matrix.columns if c.integral)
 
 
 def is_ordinary(matrix: Matrix) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from data.errors import UserError
 from formulation.binding import Key, show_key
-from formulation.engine import Answer, Settings, by_highs, by_pyomo, is_ordinary, relaxed, rising
+from formulation.engine import Answer, Settings, by_highs, by_pyomo, is_bounded, is_ordinary, relaxed, rising
 from formulation.ground import Rows
 from formulation.kinds.base import Constraint
 from formulation.linearize import Matrix, Objective
@@ -37,6 +37,7 @@ _WITHIN: Final = Fraction(1, 10**6)
 _ROUNDING: Final = Fraction(1, 10**9)  # a row that is broken by less is not worth another search
 _MOST_NAMES: Final = 5
 _MOST_THREADS: Final = 512  # HiGHS takes no more
+_PATIENCE: Final = 30.0  # seconds: branching on whole numbers without bounds may never end
 _NONE: Final = "no point satisfies all statements"
 
 
@@ -217,7 +218,11 @@ def _judged(matrix: Matrix, answer: Answer, settings: Settings, near: Fraction) 
 
 
 def _confirmed(matrix: Matrix, settings: Settings) -> _Found:
-    """Infeasible, once that is found again without presolve: first without integrality, which is sooner found."""
+    """Infeasible, once that is found again without presolve: first without integrality, which is sooner found.
+
+    Where whole numbers have no bounds only presolve may see that none fit: then what is sought again is soon given up.
+    """
+    settings = settings.patient(matrix, _PATIENCE)
     mixed = any(column.integral for column in matrix.columns)
     plain = replace(matrix, objectives=[])
     again = by_highs(relaxed(plain) if mixed else matrix, settings, presolve=False, precise=True)
@@ -229,6 +234,8 @@ def _confirmed(matrix: Matrix, settings: Settings) -> _Found:
         return _unbounded(matrix, settings, confirmed=True)
     if again.values is None:
         reason = f"HiGHS found no point that satisfies all statements, but this was not confirmed: {again.reason}"
+        if not is_bounded(matrix):
+            reason += "; give all whole numbers bounds"
         return _Found("undetermined", reason)
     return _judged(matrix, again, settings, _WITHIN)
 
@@ -239,6 +246,7 @@ def _unbounded(matrix: Matrix, settings: Settings, *, confirmed: bool = False) -
     With whole columns the direction is that of the continuous model: with rational numbers a mixed-integer model that
     has a point and whose relaxation is unbounded is unbounded too (Meyer 1974).
     """
+    settings = settings.patient(matrix, _PATIENCE)
     plain = replace(matrix, objectives=[])
     first = by_highs(plain, settings)
     if first.verdict == "infeasible":

@@ -205,9 +205,7 @@ def best_of(matrix: Matrix, settings: Settings, *, presolve: bool = True) -> Fou
 
     Its whole columns are rounded, and the others solved for exactly beside them.
     """
-    if any(column.integral and (column.lower is None or column.upper is None) for column in matrix.columns):
-        left = settings.left()
-        settings = settings if left is not None and left < _PATIENCE else within(_PATIENCE)
+    settings = settings.patient(matrix, _PATIENCE)
     if settings.left() == 0:
         return Found("undecided")
     answer = by_highs(matrix, settings, presolve=presolve, precise=True)

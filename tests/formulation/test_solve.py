@@ -219,6 +219,16 @@ def test_verdicts(found: Model, status: str, told: str) -> None:
             solution.value("x")
 
 
+def test_a_second_search_over_numbers_without_bounds_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HiGHS' presolve sees that no whole numbers fit; branching alone would go on for ever."""
+    monkeypatch.setitem(solve.__globals__, "_PATIENCE", 0.3)
+    free = {"domain": "integer", "lower": None}
+    found = solve(model(None, "2*x - 2*y + z == 1", x=free, y=free, z={"upper": "0.3"}))
+    assert found.status in ("infeasible", "undetermined")
+    if found.status == "undetermined":
+        assert found.reason.endswith("the time limit of 0.3 s was reached; give all whole numbers bounds")
+
+
 def test_an_infeasible_verdict_that_is_not_found_again_is_not_believed() -> None:
     matrix = model("x", "2*x <= 3", x=INTEGER).matrix
     found = _confirmed(matrix, Settings())
