@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from formulation.numbers import Number, number
 
-__all__ = ["quantity"]
+__all__ = ["Figure", "numbers_in", "quantity"]
 
 _ONES: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -31,6 +33,73 @@ _TOKEN: Final = re.compile(
     rf"(?P<figures>{_FIGURES})|(?P<word>[^\W\d_]+)|(?P<sign>[%¢])|[\s-]+", re.ASCII | re.IGNORECASE
 )
 _MOST_TEXT: Final = 100
+# Digits or a number word of a running text. 3rd is a place, the 2 of CO2 or of type2 is a part of a name.
+_WORD: Final = re.compile(
+    r"(?<![\w.])(?P<figures>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)(?!(?:st|nd|rd|th)\b|\.?\d)"
+    r"|(?P<sign>[%¢])|(?<!\w)(?P<word>[a-z]+)(?!\w)",
+    re.ASCII | re.IGNORECASE,
+)
+_MOST_WORDS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that stands in a text: characters [start, end), and its value."""
+
+    start: int
+    end: int
+    value: Fraction
+
+
+def numbers_in(text: str) -> tuple[Figure, ...]:
+    """Every number of a text, in digits or in words, in order.
+
+    'A third' and 'two thirds' are numbers, 'the third' is a place; 'once' and 'single' rarely count, and are none.
+    Values are as `quantity` reads them: percent and cents are hundredths.
+    """
+    found: list[Figure] = []
+    for run in _runs(text):
+        while run:
+            for many in range(len(run), 0, -1):
+                part = run[:many]
+                start, end = part[0].start(), part[-1].end()
+                if _is_counting(part):
+                    try:
+                        found.append(Figure(start, end, quantity(text[start:end]).value))
+                    except ValueError:
+                        continue
+                    break
+            else:
+                many = 1
+            run = run[many:]
+    return tuple(found)
+
+
+def _runs(text: str) -> Iterator[list[re.Match[str]]]:
+    """Words of numbers that follow one another."""
+    known = {*_COUNTS, *_SCALES, *_WHOLES, *_PARTS, *_HUNDREDTHS, "a", "an", "and"}
+    run: list[re.Match[str]] = []
+    for match in _WORD.finditer(text):
+        word = match.group().lower()
+        counts = match["figures"] or word in known or (len(word) > 3 and word.removesuffix("s") in known)
+        near = not run or re.fullmatch(r"[ \t-]*", text[run[-1].end() : match.start()])
+        if run and not (counts and near and len(run) < _MOST_WORDS):
+            yield run
+            run = []
+        if counts:
+            run.append(match)
+    if run:
+        yield run
+
+
+def _is_counting(run: list[re.Match[str]]) -> bool:
+    """Whether a run starts and ends with what belongs to a number: not 'a', 'third', 'a cent' or 'five and'."""
+    words = [match.group().lower() for match in run]
+    if words[0] in ("and", *_HUNDREDTHS) or words[-1] in ("and", "a", "an"):
+        return False
+    if len(words) == 1:
+        return words[0] == "half" or (words[0] not in ("once", "single") and words[0].removesuffix("s") not in _PARTS)
+    return words[0] not in ("a", "an") or words[1] in _SCALES or words[1] in _PARTS
 
 
 def quantity(text: str) -> Number:

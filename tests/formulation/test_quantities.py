@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formulation.quantities import quantity
+from formulation.quantities import numbers_in, quantity
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,48 @@ def test_any_text_is_a_number_or_refused(text):
         assert isinstance(quantity(text).value, Fraction)
     except ValueError as error:
         assert "\n" not in str(error).replace(text, "")
+
+
+# ---- in running text -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Each chair takes 4 hours and 2.5 kg.", ["4", "2.5"]),
+        ("A budget of $1,000,000.", ["1,000,000"]),
+        ("At most a third, or 25%, or two thirds.", ["a third", "25%", "two thirds"]),
+        ("The third shift and the quarter of Soho.", []),
+        ("One hundred and five desks, twenty-five beds", ["One hundred and five", "twenty-five"]),
+        ("between 10-15 and 3 and 4", ["10", "15", "3", "4"]),
+        ("half of them, twice as many", ["half", "twice"]),
+        ("CO2, type2, the 3rd and the 21st", []),
+        ("5kg at 3.5 million; 1/3", ["5", "3.5 million", "1/3"]),
+        ("a dozen eggs, a 5% discount, a single egg", ["a dozen", "5%"]),
+        ("version 1.2.3", []),
+        ("", []),
+    ],
+)
+def test_numbers_are_found_in_a_text(text, found):
+    assert [text[one.start : one.end] for one in numbers_in(text)] == found
+
+
+def test_numbers_of_a_text_have_the_values_of_phrases():
+    text = "At least thirty percent, two and a half hours, 5 cents, half a million."
+    assert [one.value for one in numbers_in(text)] == [Fraction(3, 10), Fraction(5, 2), Fraction(1, 20), 500_000]
+
+
+@given(st.lists(st.integers(0, 10**7), max_size=5), st.sampled_from([" and ", " chairs, ", "; ", "\n"]))
+def test_every_figure_of_a_text_is_found(values, between):
+    text = between.join(f"{value:,}" for value in values)
+    assert [one.value for one in numbers_in(text)] == values
+
+
+@given(
+    st.lists(st.sampled_from(["two", "hundred", "and", "a", "half", "5", "%", "thirds", ",", "dozen", "cents", "x"]))
+)
+def test_numbers_of_a_text_stand_apart_in_order_and_read_as_phrases(words):
+    text = " ".join(words)
+    found = numbers_in(text)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+    assert all(quantity(text[one.start : one.end]).value == one.value for one in found)
