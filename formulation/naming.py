@@ -1,16 +1,35 @@
-"""Which predicted variable stands for which gold one: by how their names read, never by what makes the model right."""
+"""Names of variables: made from words, and matched to others by how they read, never by what makes a model right."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from formulation.model import Model
 
-__all__ = ["matched", "nearest", "similarity", "texts_of"]
+__all__ = ["identifiers", "matched", "nearest", "similarity", "texts_of"]
 
 Texts = Sequence[str]
 """What a variable is called: its name, its label, its mentions in a text."""
+
+
+_TAKEN: Final = ("sum", "selected", "first", "last", "in", "if", "for", "and", "or", "not", "is")
+
+
+def identifiers(labels: Sequence[str]) -> tuple[str, ...]:
+    """A name for each label, in letters, digits and _, no two alike and none a word of the expressions' language."""
+    found: list[str] = []
+    for label in labels:
+        name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_") or "x"
+        name = f"x_{name}" if name[0].isdigit() or name in _TAKEN else name
+        free, number = name, 1
+        while free in found:
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return tuple(found)
 
 
 def similarity(a: str, b: str) -> float:

@@ -21,6 +21,7 @@ from formulation.kinds.objective import Optimize
 from formulation.kinds.proportion import Proportion
 from formulation.kinds.sum_bound import SumBound
 from formulation.model import Model
+from formulation.naming import identifiers
 from formulation.quantities import quantity
 from formulation.schema import Domain, Problem, Variable
 
@@ -95,19 +96,7 @@ def model_of(
 
 def names(example: Example) -> tuple[str, ...]:
     """A name for every variable, in the order of `order`: its first mention in letters, digits and _."""
-    found: list[str] = []
-    for label in _labels(example):
-        name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_") or "x"
-        name = f"x_{name}" if name[0].isdigit() or name in _WORDS_OF_THE_LANGUAGE else name
-        free, number = name, 1
-        while free in found:
-            number += 1
-            free = f"{name}_{number}"
-        found.append(free)
-    return tuple(found)
-
-
-_WORDS_OF_THE_LANGUAGE: Final = ("sum", "selected", "first", "last", "in", "if", "for", "and", "or", "not", "is")
+    return identifiers(_labels(example))
 
 
 def _labels(example: Example) -> list[str]:

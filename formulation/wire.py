@@ -1,0 +1,397 @@
+"""The compact format that a small model writes: version 1.
+
+Code tags the numbers of a text; the model never writes one. It names the variables by words of the text, then writes
+one line a declaration, its kind first:
+
+    var int chairs                      V1, whole numbers; also: real, yes
+    var int tables                      V2
+    max N5*V1 + N6*V2                   or min
+    linear <= N3 | N1*V1 + N2*V2        a weighted sum
+    bound >= N7 | V1
+    sum <= N8 | V1 + V2
+    range N1 N2 | V1 + V2
+    share >= N9 | V1 / V1 + V2          at least the share N9 of the whole
+    times >= N4 | V1 : V2               V1 >= N4 * V2
+    than <= | V1 : V2                   V1 <= V2
+    more >= N4 | V1 : V2                V1 - V2 >= N4
+    if V1 : not V2                      decisions; of amounts: whether there is any
+    iff V1 V2
+    count <= 1 | V1 V2 V3               how many of them
+    least N4 | V1                       none, or at least N4
+    lots N4 | V1
+    charge N4 | V1                      paid once if there is any
+    either bound <= N1 | V1 or bound >= N2 | V2
+    when V1 : linear <= N3 | N1*V1 + N2*V2
+
+Lines stand in any order behind the variables. The format has its own version, apart from the one of stored problems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from data.errors import DataError
+from formulation.expressions import Sense
+
+__all__ = [
+    "MOST_VARIABLES",
+    "SHAPES",
+    "VERSION",
+    "Amount",
+    "Decision",
+    "Declared",
+    "Draft",
+    "Line",
+    "Short",
+    "Term",
+    "grammar",
+    "parse",
+    "parse_line",
+    "write",
+    "write_line",
+]
+
+VERSION: Final = 1
+MOST_VARIABLES: Final = 12
+_MOST_LINES: Final = 40
+_MOST_TEXT: Final = 8000  # characters
+
+Short = Literal["int", "real", "yes"]
+"""How the format writes integer, continuous and binary."""
+DOMAINS: Final[tuple[Short, ...]] = ("int", "real", "yes")
+SENSES: Final[tuple[Sense, ...]] = ("<=", ">=", "==")
+
+SHAPES: Final[dict[str, tuple[str, ...]]] = {
+    "max": ("terms",),
+    "min": ("terms",),
+    "linear": ("sense", "number", "|", "terms"),
+    "bound": ("sense", "number", "|", "variable"),
+    "sum": ("sense", "number", "|", "variables"),
+    "range": ("number", "number", "|", "terms"),
+    "share": ("sense", "number", "|", "terms", "/", "terms"),
+    "times": ("sense", "number", "|", "terms", ":", "terms"),
+    "than": ("sense", "|", "terms", ":", "terms"),
+    "more": ("sense", "number", "|", "terms", ":", "terms"),
+    "if": ("decision", ":", "decision"),
+    "iff": ("decisions",),
+    "count": ("sense", "number", "|", "decisions"),
+    "least": ("number", "|", "variable"),
+    "lots": ("number", "|", "variable"),
+    "charge": ("number", "|", "variable"),
+    "either": ("row", "or", "row"),
+    "when": ("decision", ":", "row"),
+}
+"""What follows each kind, in order; all else (`|`, `/`, `:`, `or`) stands as it is. `row` is one of `_ROWS`."""
+_ROWS: Final = ("linear", "bound", "sum", "share", "times", "than", "more")
+_PARTS: Final = frozenset({"terms", "sense", "number", "variable", "variables", "decision", "decisions", "row"})
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """The number with a tag (counted from 1), or where `tag` is 0 the plain number `plain`, 0 or 1."""
+
+    tag: int = 0
+    plain: Literal[0, 1] = 1
+
+    def __str__(self) -> str:
+        return f"N{self.tag}" if self.tag else str(self.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A variable (counted from 1), with its coefficient's tag (0: none, the coefficient is 1) and sign."""
+
+    variable: int
+    tag: int = 0
+    negative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether there is any of a variable (counted from 1), or none."""
+
+    variable: int
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"not V{self.variable}" if self.negated else f"V{self.variable}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A declaration: what `SHAPES[kind]` asks for, in its order."""
+
+    kind: str
+    sense: Sense | None = None
+    amounts: tuple[Amount, ...] = ()
+    sides: tuple[tuple[Term, ...], ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    rows: tuple[Line, ...] = ()
+
+    def variables(self) -> Iterator[int]:
+        """The variables that it names, with repeats."""
+        yield from (term.variable for side in self.sides for term in side)
+        yield from (decision.variable for decision in self.decisions)
+        for row in self.rows:
+            yield from row.variables()
+
+    def tags(self) -> Iterator[int]:
+        """The tags of the numbers that it uses, with repeats."""
+        yield from (amount.tag for amount in self.amounts if amount.tag)
+        yield from (term.tag for side in self.sides for term in side if term.tag)
+        for row in self.rows:
+            yield from row.tags()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A variable: words of the text, and its domain."""
+
+    domain: Short
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a model has written: variables, then lines."""
+
+    variables: tuple[Declared, ...]
+    lines: tuple[Line, ...]
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write(draft: Draft) -> str:
+    """The lines of a draft, each with its line break."""
+    names = [f"var {one.domain} {one.words}" for one in draft.variables]
+    return "".join(f"{line}\n" for line in (*names, *map(write_line, draft.lines)))
+
+
+def write_line(line: Line) -> str:
+    """One declaration as text."""
+    amounts, sides = iter(line.amounts), iter(line.sides)
+    decisions, rows = iter(line.decisions), iter(line.rows)
+    found = [line.kind]
+    for part in SHAPES[line.kind]:
+        match part:
+            case "sense":
+                found.append(str(line.sense))
+            case "number":
+                found.append(str(next(amounts)))
+            case "terms" | "variables" | "variable":
+                found.append(_sum(next(sides)))
+            case "decision":
+                found.append(str(next(decisions)))
+            case "decisions":
+                found += map(str, decisions)
+            case "row":
+                found.append(write_line(next(rows)))
+            case _:
+                found.append(part)
+    return " ".join(found)
+
+
+def _sum(terms: Sequence[Term]) -> str:
+    text = ""
+    for place, term in enumerate(terms):
+        sign = (" - " if term.negative else " + ") if place else ("-" if term.negative else "")
+        text += f"{sign}{f'N{term.tag}*' if term.tag else ''}V{term.variable}"
+    return text
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+_TOKEN: Final = re.compile(r"\s*(<=|>=|==|[|/:+*-]|[A-Za-z]+(?:[1-9]\d*)?|[01](?!\d)|$)")
+
+
+def parse(text: str, numbers: int) -> Draft:
+    """The draft of a text whose numbers have the tags 1 to `numbers`. Raises DataError with the number of the line."""
+    if len(text) > _MOST_TEXT:
+        raise DataError(f"{len(text)} characters are no draft: at most {_MOST_TEXT} are read")
+    variables: list[Declared] = []
+    lines: list[Line] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            kind, _, rest = line.strip().partition(" ")
+            if kind == "var" and lines:
+                raise DataError("variables come before all else")
+            if kind == "var":
+                variables.append(_declared(rest))
+            else:
+                lines.append(parse_line(line, len(variables), numbers))
+        except DataError as error:
+            raise DataError(f"line {number}: {error}") from None
+    if len(variables) > MOST_VARIABLES or len(lines) > _MOST_LINES:
+        raise DataError(f"more than {MOST_VARIABLES} variables or {_MOST_LINES} lines")
+    return Draft(tuple(variables), tuple(lines))
+
+
+def _declared(rest: str) -> Declared:
+    domain, _, words = rest.partition(" ")
+    if domain not in DOMAINS:
+        raise DataError(f"a variable is {', '.join(DOMAINS)}, not {domain!r:.20}")
+    if not words.strip():
+        raise DataError("a variable needs its words")
+    return Declared(domain, " ".join(words.split()))
+
+
+def parse_line(line: str, variables: int, numbers: int) -> Line:
+    """One declaration, for so many variables and tagged numbers. Raises DataError."""
+    reader = _Reader(_tokens(line), variables, numbers)
+    found = reader.line(tuple(SHAPES))
+    reader.word("")
+    return found
+
+
+def _tokens(line: str) -> list[str]:
+    found, at = [], 0
+    while at < len(line):
+        match = _TOKEN.match(line, at)
+        if match is None or match.end() == at:
+            raise DataError(f"cannot read {line[at:].strip()!r:.20}")
+        at = match.end()
+        if match[1]:
+            found.append(match[1])
+    return found
+
+
+class _Reader:
+    """The tokens of a line, taken one after the other."""
+
+    def __init__(self, tokens: Sequence[str], variables: int, numbers: int) -> None:
+        self.tokens, self.at = tokens, 0
+        self.most = {"V": variables, "N": numbers}
+
+    @property
+    def next(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self) -> str:
+        found = self.next
+        self.at += 1
+        return found
+
+    def word(self, wanted: str) -> None:
+        found = self.take()
+        if found != wanted:
+            raise DataError(f"{found or 'the end'} stands where {wanted or 'the end'} should")
+
+    def tag(self, letter: str) -> int:
+        found = self.take()
+        digits = found[1:]
+        if found[:1] != letter or not digits.isdecimal() or len(digits) > 4:
+            raise DataError(f"{found or 'the end'} stands where {letter}1, {letter}2, ... should")
+        if int(digits) > self.most[letter]:
+            raise DataError(f"there is no {found}: the last is {letter}{self.most[letter]}")
+        return int(digits)
+
+    def line(self, kinds: Sequence[str]) -> Line:
+        kind = self.take()
+        if kind not in kinds:
+            raise DataError(f"no kind {kind!r:.20}: there are {', '.join(kinds)}")
+        sense: Sense | None = None
+        amounts: list[Amount] = []
+        sides: list[tuple[Term, ...]] = []
+        decisions: list[Decision] = []
+        rows: list[Line] = []
+        for part in SHAPES[kind]:
+            match part:
+                case "sense":
+                    sense = self.sense()
+                case "number":
+                    amounts.append(self.amount())
+                case "variable":
+                    sides.append((Term(self.tag("V")),))
+                case "variables" | "terms":
+                    sides.append(self.terms(weighted=part == "terms"))
+                case "decision":
+                    decisions.append(self.decision())
+                case "decisions":
+                    while not decisions or self.next:
+                        decisions.append(self.decision())
+                case "row":
+                    rows.append(self.line(_ROWS))
+                case _:
+                    self.word(part)
+        return Line(kind, sense, tuple(amounts), tuple(sides), tuple(decisions), tuple(rows))
+
+    def sense(self) -> Sense:
+        found = self.take()
+        if found not in SENSES:
+            raise DataError(f"{found or 'the end'} stands where {', '.join(SENSES)} should")
+        return found
+
+    def amount(self) -> Amount:
+        if self.next in ("0", "1"):
+            return Amount(0, 1 if self.take() == "1" else 0)
+        return Amount(self.tag("N"))
+
+    def terms(self, *, weighted: bool) -> tuple[Term, ...]:
+        found: list[Term] = []
+        while True:
+            negative = weighted and self.next == "-"
+            if negative or (found and self.next == "+"):
+                self.take()
+            tag = 0
+            if weighted and self.next[:1] == "N":
+                tag = self.tag("N")
+                self.word("*")
+            found.append(Term(self.tag("V"), tag, negative))
+            if self.next not in (("+", "-") if weighted else ("+",)):
+                return tuple(found)
+
+    def decision(self) -> Decision:
+        negated = self.next == "not"
+        if negated:
+            self.take()
+        return Decision(self.tag("V"), negated)
+
+
+# ---- what may be written ---------------------------------------------------------------------------------------------
+
+
+def grammar(numbers: int, names: Sequence[str] = ()) -> str:
+    """The format as a GBNF grammar, for a text with so many tagged numbers.
+
+    `names` are the words that variables may have (default: any letters, digits, blanks and hyphens). Every
+    text that it allows can be read: a line names only variables that were declared.
+    """
+    rules = [f"root ::= {' | '.join(f'vars{n} body{n}' for n in range(1, MOST_VARIABLES + 1))}"]
+    words = " | ".join(map(_quoted, names)) if names else "[A-Za-z] [A-Za-z0-9 -]{0,58} [A-Za-z0-9]"
+    rules += [f"words ::= {words}", 'var ::= "var " ("int " | "real " | "yes ") words "\\n"']
+    tags = " | ".join(_quoted(f"N{n}") for n in range(1, numbers + 1))
+    amount = f"tag | {_quoted('0')} | {_quoted('1')}" if numbers else f"{_quoted('0')} | {_quoted('1')}"
+    rules += [*([f"tag ::= {tags}"] if numbers else []), f"number ::= {amount}"]
+    rules.append(f"sense ::= {' | '.join(map(_quoted, SENSES))}")
+    weight = '(tag "*")? ' if numbers else ""
+    for n in range(1, MOST_VARIABLES + 1):
+        rules += [
+            f"vars{n} ::= {' '.join(['var'] * n)}",
+            f"variable{n} ::= {' | '.join(_quoted(f'V{k}') for k in range(1, n + 1))}",
+            f'terms{n} ::= "-"? {weight}variable{n} ((" + " | " - ") {weight}variable{n}){{0,{MOST_VARIABLES}}}',
+            f'variables{n} ::= variable{n} (" + " variable{n}){{0,{MOST_VARIABLES}}}',
+            f'decision{n} ::= "not "? variable{n}',
+            f'decisions{n} ::= decision{n} (" " decision{n}){{0,{MOST_VARIABLES}}}',
+            f"row{n} ::= {' | '.join(_rule(kind, n) for kind in _ROWS)}",
+            f"line{n} ::= {' | '.join(_rule(kind, n) for kind in SHAPES)}",
+            f'body{n} ::= (line{n} "\\n"){{1,{_MOST_LINES}}}',
+        ]
+    return "\n".join(rules) + "\n"
+
+
+def _rule(kind: str, variables: int) -> str:
+    shared = ("sense", "number")
+    parts = [
+        part if part in shared else f"{part}{variables}" if part in _PARTS else _quoted(part) for part in SHAPES[kind]
+    ]
+    return ' " " '.join([_quoted(kind), *parts])
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
