@@ -75,9 +75,10 @@ def findings(
 ) -> tuple[Finding, ...]:
     """What there is to ask about a model, and about values at which it holds; warnings first.
 
-    `solution` is one of this very model, if there is one; it saves a solve. `time_limit` is in seconds, for what needs
-    solving: statements that never bind, and whole numbers that change the optimum; with 0 both are left out, and what
-    was not decided in time is said. Raises UserError and DataError as the model does.
+    `solution` is one of this very model, if there is one; it saves a solve. `time_limit` is how many seconds are spent
+    on what needs solving (writing the models for it out comes on top): statements that never bind, and whole numbers
+    that change the optimum. What was not decided by then is said; with 0 both are left out. Raises UserError and
+    DataError as the model does.
     """
     if not time_limit >= 0:
         raise UserError(f"time_limit: {time_limit} is no time: give seconds, or 0 to solve nothing")

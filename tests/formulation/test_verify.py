@@ -273,7 +273,7 @@ def test_mistakes_in_values_are_one_clear_line(values: dict[Any, Any], message: 
 
 
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant() -> None:
-    with pytest.raises(UserError, match='^no variable chiar; did you mean "chair"\\?$'):
+    with pytest.raises(UserError, match=r'^no variable chiar; did you mean "chair"\?$'):
         check(model(objective=None, chair={}), {"chiar": 1})
 
 
