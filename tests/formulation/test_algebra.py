@@ -19,6 +19,7 @@ from formulation.meaning import World
 from formulation.model import Model, load
 from formulation.primitives import Row
 from formulation.schema import Problem
+from tests.formulation.effort import MORE
 
 STYLES: tuple[Style, ...] = ("algebra", "latex", "words")
 
@@ -222,7 +223,7 @@ def test_every_kind_reads_in_every_style(kind: str) -> None:
             assert line.count(r"\left") == line.count(r"\right")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * MORE, deadline=None)
 @given(seed=st.integers(0, 10**9))
 def test_the_algebra_of_rows_means_what_the_rows_mean(seed: int) -> None:
     """Plain algebra is in the language of expressions: read again it has the same value."""

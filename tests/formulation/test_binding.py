@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data.errors import DataError, UserError
 from formulation.binding import bind, show_key
 from formulation.schema import read_problem
+from tests.formulation.effort import MORE
 
 openpyxl = pytest.importorskip("openpyxl")
 
@@ -49,7 +50,7 @@ amounts = st.decimals(min_value=-(10**6), max_value=10**6, places=4).map(lambda 
 KEYS = [(p, t) for p in SETS["P"] for t in (1, 2, 3)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25 * MORE)
 @given(st.lists(amounts, min_size=9, max_size=9), st.permutations(range(9)))
 def test_every_way_to_give_values_gives_the_same(tmp_path_factory, numbers, order):
     folder = tmp_path_factory.mktemp("tables")
@@ -239,7 +240,7 @@ def test_members_of_different_lengths_are_refused():
         set_items([["a", 1], ["b"]])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60 * MORE)
 @given(
     st.binary(max_size=200) | st.text(alphabet='pv,";\n\r1a\x00', max_size=60).map(str.encode),
     st.sampled_from([".csv", ".xlsx"]),

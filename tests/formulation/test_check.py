@@ -14,6 +14,7 @@ from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.model import load
 from formulation.schema import read_problem
 from tests.formulation import trees
+from tests.formulation.effort import MORE
 
 BASE = {
     "sets": {
@@ -71,7 +72,7 @@ def test_no_kind_finds_mistakes_in_its_own_examples(kind):
         assert mistakes(kind.generate(random.Random(seed))) == ()
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * MORE)
 @given(st.data())
 def test_no_mistakes_are_found_in_what_can_be_compiled(data):
     forall, scope = data.draw(trees.quantifier({}, 2))

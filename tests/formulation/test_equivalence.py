@@ -18,6 +18,7 @@ from formulation.equivalence import compare, graph
 from formulation.model import load
 from formulation.nl4opt import load_gold
 from formulation.numbers import number
+from tests.formulation.effort import MORE
 from tests.formulation.test_nl4opt import HERE
 
 MUTATIONS = int(os.environ.get("STEPSOLVER_MUTATIONS", "250"))
@@ -314,7 +315,7 @@ def checked(found, a: Spec, b: Spec) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 def test_renaming_permuting_scaling_and_negating_keep_the_rows_equal(rng):
     a = drawn(rng)
     b = disguised(rng, a)
@@ -460,7 +461,7 @@ def corners(rows: list[tuple[int, int, int]]) -> frozenset[tuple[Fraction, Fract
     st.lists(st.tuples(st.integers(-2, 3), st.integers(-2, 3), st.integers(0, 6)), max_size=3),
     st.integers(0, 2),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 def test_regions_of_the_plane_are_equal_where_their_corners_are(rows, others, shared):
     box = [(-1, 0, 0), (0, -1, 0), (1, 0, 4), (0, 1, 4)]
     others = [*rows[:shared], *others]

@@ -41,6 +41,7 @@ from formulation.kinds.base import Binding
 from formulation.meaning import World
 from formulation.numbers import number
 from tests.formulation import trees
+from tests.formulation.effort import MORE
 from tests.formulation.test_meaning import BOUND, points
 
 SCOPE = {"i": "I", "t": "T"}
@@ -62,7 +63,7 @@ def reads_back(found):
     return read(str(found)) == found and read(found.plain()) == found
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * MORE)
 @given(texts)
 @example("-1*5")
 @example("-1*(2*x)")
@@ -88,7 +89,7 @@ def test_any_text_is_read_or_refused_in_one_line_and_reads_back(text):
             assert reads_back(found), found
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * MORE)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), st.lists), st.booleans())
 def test_any_value_is_read_or_refused(value, nested):
     for read in READERS:
@@ -99,7 +100,7 @@ def test_any_value_is_read_or_refused(value, nested):
                 continue
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * MORE)
 @given(trees.expr(SCOPE), points())
 def test_a_tree_keeps_its_meaning_through_its_text(tree, point):
     world = World(BOUND, point)
@@ -114,7 +115,7 @@ def test_a_tree_keeps_its_meaning_through_its_text(tree, point):
         assert world.value(again, ENV) == value
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * MORE)
 @given(trees.quantifier({}, 3))
 def test_a_quantifier_reads_back(given_):
     found = quantifier(str(given_[0]))

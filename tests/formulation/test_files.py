@@ -14,11 +14,12 @@ from formulation.files import parse_text, read_file, write_file
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.numbers import Number, number
 from formulation.schema import read_problem
+from tests.formulation.effort import MORE
 
 KINDS = {**CONSTRAINTS, **OBJECTIVES}
 
 
-@settings(max_examples=60)
+@settings(max_examples=60 * MORE)
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 10**6), st.sampled_from(["json", "yaml", "yml", "JSON"]))
 def test_written_problems_read_back(tmp_path_factory, kind, seed, suffix):
     problem = read_problem(KINDS[kind].generate(random.Random(seed)).plain())
@@ -51,7 +52,7 @@ texts = st.text(max_size=12) | st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * MORE)
 @given(st.lists(texts | st.integers(-(10**20), 10**20), min_size=1, max_size=4, unique_by=str), texts, st.fractions())
 def test_words_and_numbers_survive_both_formats(tmp_path_factory, elements, label, value):
     try:
@@ -71,7 +72,7 @@ def test_words_and_numbers_survive_both_formats(tmp_path_factory, elements, labe
         assert read_file(folder / name) == problem
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * MORE)
 @given(st.text() | st.text(alphabet="{}[]\":,-?!&*|>%@\n a1.#'~<"), st.booleans())
 def test_any_text_is_parsed_or_refused_in_one_line(text, yaml_):
     try:
@@ -80,7 +81,7 @@ def test_any_text_is_parsed_or_refused_in_one_line(text, yaml_):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * MORE)
 @given(st.binary(max_size=300), st.sampled_from([".json", ".yaml"]))
 def test_any_file_is_a_problem_or_one_clear_line(tmp_path_factory, content, suffix):
     path = tmp_path_factory.mktemp("files") / f"p{suffix}"

@@ -20,6 +20,7 @@ from formulation.meaning import World
 from formulation.model import Model, load
 from formulation.numbers import Rational
 from formulation.schema import Problem
+from tests.formulation.effort import MORE
 from tests.formulation.random_problems import changed, feasible_points, holds, is_feasible, points, problem
 
 SEEDS = st.integers(0, 10**6)
@@ -50,7 +51,7 @@ def only(model: Model, members: list[Part]) -> Model:
 
 
 @pytest.mark.parametrize(("names", "logic"), [("xyi", False), ("ijb", True), ("xjb", True)])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_a_conflict_cannot_hold_and_without_any_member_it_can(names: str, logic: bool, seed: int) -> None:
     model = problem(random.Random(seed), names, 5, logic=logic, goal=False)
@@ -239,7 +240,7 @@ def violation(model: Model, constraint: Linear | Conditional | EitherOr, point: 
     return min(sum(map(of, rows)) for rows in constraint.alternatives)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_the_least_moves_are_the_least_over_all_points(seed: int) -> None:
     model = problem(random.Random(seed), "ijb", 5, logic=True)
@@ -262,7 +263,7 @@ def test_the_least_moves_are_the_least_over_all_points(seed: int) -> None:
         assert found.solution.objective == choose(values)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_the_fewest_statements_are_the_fewest_of_all_subsets(seed: int) -> None:
     model = problem(random.Random(seed), "ijb", 6, logic=True)

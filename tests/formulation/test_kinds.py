@@ -1,13 +1,12 @@
 """What holds of every kind of statement, on random problems of each: a new kind is tested by being there.
 
-STEPSOLVER_HARNESS multiplies the number of problems (default 1).
+STEPSOLVER_HARNESS (default 1) multiplies the number of problems.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import os
 import random
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from formulation.files import read_file, write_file
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.linearize import Matrix
 from formulation.schema import Problem, read_problem
+from tests.formulation.effort import MORE
 from tests.formulation.harness import Case, Effort, disagreements, mutants
 
-MORE = int(os.environ.get("STEPSOLVER_HARNESS", "1"))
 INSTANCES = 24 * MORE
 EFFORT = Effort(points=60, rounds=2)
 KINDS = {**CONSTRAINTS, **OBJECTIVES}

@@ -21,6 +21,7 @@ from formulation.linearize import Matrix, Objective
 from formulation.lp_reader import read_rows
 from formulation.lp_writer import Written, write_lp, write_mps
 from formulation.model import Model, load
+from tests.formulation.effort import MORE
 
 WRITERS = {".lp": write_lp, ".mps": write_mps}
 KINDS = sorted({*CONSTRAINTS, *OBJECTIVES} - {"lexicographic"})
@@ -118,7 +119,7 @@ NUMBER = st.one_of(
 COEFFICIENT = NUMBER.filter(lambda a: abs(a) > Fraction(1, 10**8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * MORE, deadline=None)
 @given(data=st.data(), suffix=st.sampled_from([".lp", ".mps"]))
 def test_any_rows_come_back(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str) -> None:
     ends = st.tuples(st.none() | NUMBER, st.none() | NUMBER)
@@ -352,7 +353,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         read_rows(tmp_path / "empty.lp")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 @given(cut=st.integers(0, 200), junk=st.text(max_size=6), suffix=st.sampled_from([".lp", ".mps"]))
 def test_damaged_files_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, cut: int, junk: str, suffix: str

@@ -17,6 +17,7 @@ from formulation.kinds.objective import Optimize
 from formulation.meaning import World
 from formulation.schema import Problem, read_problem
 from tests.formulation import trees
+from tests.formulation.effort import MORE
 
 BOUND = bind(
     read_problem({"sets": trees.SETS, "parameters": trees.PARAMETERS, "variables": trees.VARIABLES}),
@@ -47,7 +48,7 @@ def columns(model: Ground, point) -> dict[int, Fraction]:
     return found
 
 
-@settings(max_examples=120)
+@settings(max_examples=120 * MORE)
 @given(trees.expr(), points())
 def test_compiled_and_interpreted_values_are_equal(terms, point):
     world = World(problem(terms), point)
@@ -61,7 +62,7 @@ def test_compiled_and_interpreted_values_are_equal(terms, point):
     assert model.goals[0].of[0].value(columns(model, point)) == meant
 
 
-@settings(max_examples=120)
+@settings(max_examples=120 * MORE)
 @given(st.data(), points())
 def test_compiled_and_interpreted_rows_are_equal_for_every_binding(data, point):
     forall, scope = data.draw(trees.quantifier({}, 2))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formulation.refinement import Partition
+from tests.formulation.effort import MORE
 
 
 def twice(graph: networkx.Graph, other: networkx.Graph) -> Partition:
@@ -45,7 +46,7 @@ def naive(partition: Partition, colours: list[int]) -> set[frozenset[int]]:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 def test_cells_are_those_of_refinement_in_rounds(rng, size):
     partition = twice(labelled(rng, size), labelled(rng, size))
     cells = naive(partition, [0] * (2 * size))
@@ -54,7 +55,7 @@ def test_cells_are_those_of_refinement_in_rounds(rng, size):
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 def test_a_pairing_is_found_where_there_is_an_isomorphism_and_only_there(rng, size):
     graph = labelled(rng, size)
     order = list(range(size))

@@ -14,6 +14,7 @@ from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.numbers import number
 from formulation.schema import Problem, expressions_in, read_problem, statement_names, suggestion
 from tests.formulation import trees
+from tests.formulation.effort import MORE
 
 X = {"variables": {"x": {}}}
 
@@ -27,7 +28,7 @@ def test_problems_of_every_kind_read_back(kind):
         assert read_problem(again.plain()) == again
 
 
-@settings(max_examples=60)
+@settings(max_examples=60 * MORE)
 @given(trees.expr(), trees.expr(), trees.quantifier({}, 2))
 def test_problems_read_back(terms, left, over):
     given_ = {
@@ -88,7 +89,7 @@ GOOD = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * MORE)
 @given(broken() | json_values)
 def test_any_value_is_a_problem_or_one_clear_line(given_):
     try:

@@ -19,6 +19,7 @@ from formulation.meaning import World
 from formulation.model import Model, load
 from formulation.numbers import Rational
 from formulation.sensitivity import Sensitivity, binding, pool, sensitivity, slacks, uniqueness
+from tests.formulation.effort import MORE
 from tests.formulation.exact import Exact
 from tests.formulation.random_problems import changed, feasible_points, is_feasible, optimum, problem
 
@@ -48,7 +49,7 @@ def linear(seed: int) -> tuple[Model, Sensitivity]:
     return model, sensitivity(model, model.solve())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_a_price_is_the_change_of_the_optimum_per_unit_of_the_limit(seed: int) -> None:
     model, found = linear(seed)
@@ -60,7 +61,7 @@ def test_a_price_is_the_change_of_the_optimum_per_unit_of_the_limit(seed: int) -
             assert float(after - before) == pytest.approx(price.price * float(step), abs=1e-7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_prices_lie_between_the_changes_to_either_side(seed: int) -> None:
     """Also where the optimum bends at the limit itself and there is no range: it is convex in it, or concave."""
@@ -75,7 +76,7 @@ def test_prices_lie_between_the_changes_to_either_side(seed: int) -> None:
             assert sign * price.price <= sign * float((above - before) / tiny) + 1e-6
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_within_its_range_a_coefficient_keeps_the_solution_optimal(seed: int) -> None:
     model, found = linear(seed)
@@ -183,7 +184,7 @@ def has_one_optimum(model: Model, best: Rational) -> bool:
 @pytest.mark.parametrize(
     ("names", "logic"), [("xy", False), ("xyi", False), ("ij", False), ("xyb", True), ("xij", True)]
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10 * MORE, deadline=None)
 @given(seed=SEEDS)
 def test_a_second_optimum_is_found_where_there_is_one(names: str, logic: bool, seed: int) -> None:
     model = problem(random.Random(seed), names, 3, logic=logic)
@@ -217,7 +218,7 @@ def test_what_is_not_proved_optimal_is_not_called_unique() -> None:
     assert uniqueness(model, model.solve()).verdict == "undecided"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10 * MORE, deadline=None)
 @given(seed=SEEDS, gap=st.sampled_from([None, 0, 0.5]))
 def test_a_pool_holds_the_best_whole_points_in_order(seed: int, gap: float | None) -> None:
     model = problem(random.Random(seed), "ijb", 3, logic=True)

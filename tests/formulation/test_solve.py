@@ -19,6 +19,7 @@ from formulation.meaning import World
 from formulation.model import Model, load
 from formulation.recover import Point, recover
 from formulation.solve import Solution, _confirmed, _unbounded, objective_at, solve
+from tests.formulation.effort import MORE
 from tests.formulation.optimum import holds, points
 
 
@@ -398,7 +399,7 @@ def integer_models(draw: st.DrawFn) -> Model:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(found=integer_models())
 def test_solutions_agree_with_trying_every_point(found: Model) -> None:
     solution = solve(found)
