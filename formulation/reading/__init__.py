@@ -1,0 +1,1 @@
+"""Reading a description by rules alone: words, variables, numbers and their roles, statements."""

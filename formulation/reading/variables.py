@@ -1,0 +1,334 @@
+"""What is to be decided: the things a text lists side by side and then measures one by one, and where it names them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from formulation.reading.words import ARTICLES, CONTENTLESS, EACH, MEASURES, VERBS, Span, Text, stems, table
+
+__all__ = ["Naming", "find_variables"]
+
+Phrase = tuple[str, ...]
+"""Stems of a name, in order."""
+
+_JOINING: Final = table("and or")
+_SKIPPED: Final = ARTICLES | table("by via using with in through on for either both up to of new another from")
+_LISTING: Final = table("either two three four five types type kinds kind options models ways methods")
+_NOUNS_TOO: Final = table("ship ships seat seats load loads mix mixes run runs stock stocks process processes")
+_NO_NAMES: Final = CONTENTLESS | VERBS | table("% $ # / - profit profits time times money return revenue")
+_OWNERS: Final = stems(
+    "shop store company factory farmer farm seller firm maker manufacturer supplier business restaurant bakery baker"
+    " owner chain corporation dealer distributor producer"
+)
+_UNITS: Final = stems("unit kg kilogram gram hour minute day week month year shift trip dollar pound litre oz")
+_COUNTING: Final = table("many more fewer number than amount times")
+_ASKED: Final = table("must should needs need wants want least most has have")
+_LONGEST: Final = 6
+_LEAST_SCORE: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Words that name variable `variable`."""
+
+    variable: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The variables of a text: every place where one is named, and the words (a head) that name all of them."""
+
+    text: Text
+    names: tuple[Phrase, ...]
+    mentions: tuple[Named, ...]
+    shared: frozenset[str]
+
+    def label(self, variable: int) -> Span | None:
+        """Where a variable is named first."""
+        return next((one.span for one in self.mentions if one.variable == variable), None)
+
+    def within(self, span: Span) -> list[Named]:
+        """The mentions in a stretch of words, in order."""
+        return [one for one in self.mentions if span.first <= one.span.first < span.last]
+
+    def covers(self, at: int) -> bool:
+        return any(at in one.span for one in self.mentions)
+
+
+def find_variables(text: Text) -> Naming | None:
+    """The variables of a text; None where nothing is listed or measured."""
+    groups = {
+        group: None for at, word in enumerate(text.words) if word.lower in _JOINING for group in _listed(text, at)
+    }
+    scored = [(_score(text, group), -i, group) for i, group in enumerate(groups)]
+    best = max(scored, default=None)
+    names = best[2] if best is not None and best[0] >= _LEAST_SCORE else _measured(text)
+    return naming(text, names) if len(names) >= 1 else None
+
+
+def naming(text: Text, names: Sequence[Phrase]) -> Naming:
+    """The mentions of variables of given names."""
+    full = [_with_head(text, name, names[-1]) for name in names]
+    counts = Counter(word for name in full for word in set(name))
+    shared = frozenset(word for word, count in counts.items() if count == len(full) > 1)
+    aliases = sorted(
+        ((alias, i) for i, name in enumerate(full) for alias in _aliases(text, name, counts)),
+        key=lambda pair: -len(pair[0]),
+    )
+    stemmed = [word.stem for word in text.words]
+    found: list[Named] = []
+    at = 0
+    while at < len(stemmed):
+        for alias, i in aliases:
+            if _at(stemmed, at, alias) and _is_name(text, at, alias):
+                found.append(Named(i, Span(at, at + len(alias))))
+                at += len(alias)
+                break
+        else:
+            at += 1
+    # 'diced' alone is no onion where carrots follow it, and a coffee shop is no coffee.
+    kept = [
+        one
+        for one, other in itertools.zip_longest(found, found[1:])
+        if not _is_owner(text, one) and (other is None or not _modifies(one, other))
+    ]
+    return Naming(text, tuple(full), tuple(kept), shared)
+
+
+def _is_owner(text: Text, one: Named) -> bool:
+    """Whether a name is only part of who decides: 'the coffee shop', 'Architects ABC'."""
+    behind = text.words[one.span.last] if one.span.last < len(text.words) else None
+    return behind is not None and (behind.stem in _OWNERS or (len(behind.text) > 1 and behind.text.isupper()))
+
+
+def _modifies(one: Named, other: Named) -> bool:
+    return one.span.last == other.span.first and one.variable != other.variable
+
+
+def _is_name(text: Text, at: int, alias: Phrase) -> bool:
+    """A letter is a name only where it stands as a capital."""
+    last = text.words[at + len(alias) - 1].text
+    return len(alias[-1]) > 1 or last.isdigit() or last[0].isupper()
+
+
+def _with_head(text: Text, name: Phrase, last: Phrase) -> Phrase:
+    """'foldable' of 'foldable and regular phones' is a foldable phone, where the text says so elsewhere."""
+    stemmed = [word.stem for word in text.words]
+    for start in range(1, len(last)):
+        longer = (*name, *last[start:])
+        if not set(name) & set(last[start:]) and any(_at(stemmed, i, longer) for i in range(len(stemmed))):
+            return longer
+    return name
+
+
+def _at(stemmed: Sequence[str], at: int, phrase: Phrase) -> bool:
+    return tuple(stemmed[at : at + len(phrase)]) == phrase
+
+
+def _aliases(text: Text, name: Phrase, counts: Counter[str]) -> list[Phrase]:
+    """What else a variable is called: the words that no other has, its head alone."""
+    own = tuple(word for word in name if counts[word] == 1)
+    found = {name}
+    if own and own != name and len("".join(own)) > 2 and _runs(name, own):
+        found.add(own)
+    modifiers = name[:-1]
+    if (
+        len(modifiers) == 1
+        and _is_compound(text, name)
+        and all(counts[word] == 1 for word in modifiers)
+        and len(_places(text, modifiers)) > len(_places(text, name))
+    ):
+        found.add(modifiers)
+    if len(name) > 1 and counts[name[-1]] == 1 and len(name[-1]) > 2 and not _after_of(text, name):
+        found.add(name[-1:])
+    return list(found)
+
+
+def _is_compound(text: Text, name: Phrase) -> bool:
+    """Whether the first word of a name is a compound, such as 'single-load', which needs no noun behind it."""
+    return any("-" in text.words[at].text for at in _places(text, name))
+
+
+def _runs(name: Phrase, part: Phrase) -> bool:
+    return any(name[i : i + len(part)] == part for i in range(len(name)))
+
+
+def _after_of(text: Text, name: Phrase) -> bool:
+    """Whether the head of a name also stands alone behind 'of', for something else: units of water."""
+    words = text.words
+    return any(
+        words[i].stem == name[-1] and words[i - 1].lower in ("of", "his", "her", "their", "the")
+        for i in range(1, len(words))
+    )
+
+
+# ---- what is listed --------------------------------------------------------------------------------------------------
+
+
+def _listed(text: Text, at: int) -> Iterable[tuple[Phrase, ...]]:
+    """The names on both sides of an 'and' or 'or', and those before them in a list."""
+    right = _name_from(text, at + 1)
+    if right is None:
+        return
+    names = [right]
+    place = at
+    while True:
+        left = _name_before(text, place)
+        if left is None:
+            break
+        span, name = left
+        if name in names:
+            break
+        place = span.first
+        if len(names) > 1 and _introduces(text, place):
+            break
+        names.insert(0, name)
+        while place > 0 and text.words[place - 1].lower in _SKIPPED:
+            place -= 1
+        if place == 0 or text.words[place - 1].text != ",":
+            break
+        place -= 1
+    if len(names) > 1:
+        yield tuple(names)
+        if len(names) > 2:
+            last = set(names[-1]) & set(names[-2])
+            if last - set(names[0]):
+                yield tuple(names[-2:])
+
+
+def _introduces(text: Text, at: int) -> bool:
+    """Whether the words before a name announce a list of its kinds: 'two types of', 'three different'."""
+    return any(
+        text.words[i].lower in _LISTING or text.words[i].lower == "different" or _is_number(text, i)
+        for i in range(max(at - 3, 0), at)
+    )
+
+
+def _name_from(text: Text, at: int) -> Phrase | None:
+    """The longest name that starts at a word, articles and prepositions passed over, and stands elsewhere too."""
+    words = text.words
+    while at < len(words) and words[at].lower in _SKIPPED and not _capital(text, at):
+        at += 1
+    if at + 2 < len(words) and words[at].stem in MEASURES and words[at + 1].lower == "of":
+        return _name_from(text, at + 2)
+    for length in range(_LONGEST, 0, -1):
+        name = _name(text, Span(at, at + length))
+        if name is not None and _often(text, name):
+            return name
+    return None
+
+
+def _name_before(text: Text, at: int) -> tuple[Span, Phrase] | None:
+    if at > 0 and text.words[at - 1].text == ",":
+        at -= 1
+    for length in range(_LONGEST, 0, -1):
+        span = Span(at - length, at)
+        name = _name(text, span)
+        if name is not None and _often(text, name):
+            return span, name
+    return None
+
+
+def _capital(text: Text, at: int) -> bool:
+    """A letter that is a name: 'mixture A', not 'A mixture'."""
+    word = text.words[at].text
+    return len(word) == 1 and word.isupper() and at > 0 and text.words[at - 1].text not in (".", "?", "!")
+
+
+def _name(text: Text, span: Span) -> Phrase | None:
+    """The stems of words that can be a name: no verbs and function words, 'of' only inside, numbers only behind."""
+    if span.first < 0 or span.last > len(text.words):
+        return None
+    for at in range(span.first, span.last):
+        word = text.words[at]
+        inside = span.first < at < span.last - 1
+        numbered = at > span.first and word.text.isdigit() and text.words[at - 1].text[0].isupper()
+        if (_capital(text, at) and at > span.first) or numbered or (inside and word.lower == "of"):
+            continue
+        noun = word.lower in _NOUNS_TOO and at > span.first
+        if (word.lower in _NO_NAMES and not noun) or not any(c.isalpha() for c in word.text) or _is_number(text, at):
+            return None
+    name = tuple(text.stems(span))
+    measure = name[0] in _UNITS or (len(name) > 1 and name[1] == "of" and name[0] in MEASURES)
+    return None if measure else name
+
+
+def _is_number(text: Text, at: int) -> bool:
+    word = text.words[at]
+    return any(one.start <= word.start and word.end <= one.end for one in text.figures)
+
+
+def _often(text: Text, name: Phrase) -> bool:
+    return len(_places(text, name)) > 1
+
+
+def _places(text: Text, name: Phrase) -> list[int]:
+    stemmed = [word.stem for word in text.words]
+    return [i for i in range(len(stemmed)) if _at(stemmed, i, name)]
+
+
+# ---- which list is decided about -------------------------------------------------------------------------------------
+
+
+def _score(text: Text, group: tuple[Phrase, ...]) -> float:
+    """How much a group looks like what is decided: each of its members is measured by numbers, and none measures."""
+    if len(set(group)) < len(group):
+        return -1.0
+    found = naming(text, group)
+    each = [0.0] * len(group)
+    for one in found.mentions:
+        each[one.variable] += _worth(text, one)
+    first = found.mentions[0].span.first if found.mentions else 0
+    sentence = text.around(text.sentences, first)
+    listing = any(word in _LISTING for word in text.lowers(sentence))
+    early = text.sentences.index(sentence) < 2
+    alike = bool(found.shared)
+    return min(each) + 1.0 * listing + 1.0 * early + 0.7 * alike + 0.5 * (len(group) - 2)
+
+
+def _worth(text: Text, one: Named) -> float:
+    """What a mention says for its name being decided about."""
+    at = one.span.first
+    before = [text.words[i].lower if i >= 0 else "" for i in range(at - 1, at - 6, -1)]
+    if before[0] == "the" and before[1] == "of":
+        before = before[1:]
+    clause = text.around(text.clauses, at)
+    numbers = [i for i in range(clause.first, clause.last) if _is_number(text, i)]
+    if before[0] == "of" and before[1] in MEASURES:
+        if before[2] in EACH or before[2] in ("many", "of"):
+            return 1.5
+        return -1.0 if before[2][:1].isdigit() else 0.2
+    if before[0] == "of" and before[1].isalpha() and before[2][:1].isdigit():
+        return -1.0
+    if before[0] in EACH or before[0] in _COUNTING or (before[0] == "of" and before[1] == "number"):
+        return 1.0
+    return 0.5 if any(i > at for i in numbers) else 0.2
+
+
+def _measured(text: Text) -> tuple[Phrase, ...]:
+    """Where nothing is listed: what numbers are said of, one by one ('each desk takes 3 hours', 'at least 5 desks')."""
+    counts: Counter[Phrase] = Counter()
+    for at in range(1, len(text.words)):
+        before = text.words[at - 1]
+        clause = text.around(text.clauses, at)
+        asked = _ASKED & set(text.lowers(clause))
+        follows = not asked and any(_is_number(text, i) for i in range(at, clause.last))
+        counted = _is_number(text, at - 1) or before.lower in ("many", "of")
+        if before.lower in EACH or counted or (follows and at <= clause.first + 2):
+            name = _name_from(text, at)
+            if name is not None and name[-1] not in MEASURES:
+                counts[name] += 1 if follows or counted else 0
+    top = [name for name, count in counts.most_common(8) if count > 1]
+    kept = [name for name in top if not any(name != other and _runs(other, name) for other in top)]
+    solid = [name for name in kept if counts[name] * 2 >= counts[kept[0]] and _is_measured(text, name)]
+    return tuple(sorted(solid, key=lambda name: _places(text, name)[0]))
+
+
+def _is_measured(text: Text, name: Phrase) -> bool:
+    """Whether numbers follow a name in a clause of its own."""
+    return sum(_worth(text, one) >= 0.5 for one in naming(text, (name,)).mentions) > 1
