@@ -111,6 +111,11 @@ def _load(given: argparse.Namespace, *files: str) -> list[Model]:
             # Paths given here are relative to where the command runs, not to the model's file.
             found: Any = value if parameter is not None and not parameter.index else Path(value).resolve()
             models[place] = model.with_data({name: found}) if named[place] else model
+    for file, model in zip(files, models, strict=True):
+        try:
+            _ = model.bound
+        except UserError as error:
+            raise type(error)(f"{file}: {error}") from None
     return models
 
 
