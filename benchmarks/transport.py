@@ -178,18 +178,18 @@ def _pyomo(folder: Path, solve: bool) -> Phases:
 def _linopy(folder: Path, solve: bool) -> Phases:
     import linopy
     import pandas as pd
-    import xarray as xr
 
     yield ""
     depots, shops, arcs = (pd.read_csv(folder / f"{name}.csv") for name in ("depots", "shops", "arcs"))
     yield "read"
     m = linopy.Model()
     send = m.add_variables(lower=0, coords=[arcs.index.rename("arc")], name="send")
-    stock = xr.DataArray(depots.set_index("depot")["stock"])
-    need = xr.DataArray(shops.set_index("shop")["need"])
+    # In the order that groupby gives its groups.
+    stock = depots.set_index("depot")["stock"].sort_index().to_xarray()
+    need = shops.set_index("shop")["need"].sort_index().to_xarray()
     m.add_constraints(send.groupby(arcs["depot"].rename_axis("arc")).sum() <= stock, name="stock")
     m.add_constraints(send.groupby(arcs["shop"].rename_axis("arc")).sum() == need, name="need")
-    m.add_objective((send * xr.DataArray(arcs["cost"].rename_axis("arc"))).sum())
+    m.add_objective((send * arcs["cost"].rename_axis("arc").to_xarray()).sum())
     yield "build"
     highs = m.to_highspy(set_names=False)
     yield "hand over"
