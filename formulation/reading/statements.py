@@ -181,7 +181,7 @@ class Reader:
             counted = any(one.span.last == i and one.value == len(self.variables) for one in self.amounts)
             if counted:
                 found |= {w.stem for w in words[i : i + 3] if w.lower not in CONTENTLESS and w.text[0].isalpha()}
-        return frozenset(found - {"$", "unit"})
+        return frozenset(found - {"$", "unit", "number", "amount"})
 
     # ---- limits ------------------------------------------------------------------------------------------------------
 

@@ -68,7 +68,8 @@ def find_variables(text: Text) -> Naming | None:
     scored = [(_score(text, group), -i, group) for i, group in enumerate(groups)]
     best = max(scored, default=None)
     names = best[2] if best is not None and best[0] >= _LEAST_SCORE else _measured(text)
-    return naming(text, names) if len(names) >= 1 else None
+    found = naming(text, names) if names else None
+    return found if found is not None and len({one.variable for one in found.mentions}) == len(names) else None
 
 
 def naming(text: Text, names: Sequence[Phrase]) -> Naming:
@@ -204,7 +205,7 @@ def _listed(text: Text, at: int) -> Iterable[tuple[Phrase, ...]]:
 def _introduces(text: Text, at: int) -> bool:
     """Whether the words before a name announce a list of its kinds: 'two types of', 'three different'."""
     return any(
-        text.words[i].lower in _LISTING or text.words[i].lower == "different" or _is_number(text, i)
+        text.words[i].lower in _LISTING or text.words[i].lower in ("different", "2", "3", "4")
         for i in range(max(at - 3, 0), at)
     )
 
@@ -283,8 +284,9 @@ def _score(text: Text, group: tuple[Phrase, ...]) -> float:
     each = [0.0] * len(group)
     for one in found.mentions:
         each[one.variable] += _worth(text, one)
-    first = found.mentions[0].span.first if found.mentions else 0
-    sentence = text.around(text.sentences, first)
+    if len({one.variable for one in found.mentions}) < len(group):
+        return -1.0
+    sentence = text.around(text.sentences, found.mentions[0].span.first)
     listing = any(word in _LISTING for word in text.lowers(sentence))
     early = text.sentences.index(sentence) < 2
     alike = bool(found.shared)
