@@ -106,7 +106,10 @@ class World:
         generator = over.generators[depth]
         members = self.bound.sets[generator.set]
         places = self.bound.places(generator.set)
-        for item in members.items:
+        # Looked up by what is bound already: a sum over arcs inside "for every depot" sees only its own.
+        known = tuple(i for i, symbol in enumerate(generator.symbols) if symbol in env)
+        wanted = tuple(env[generator.symbols[i]].element for i in known)
+        for item in members.by(known).get(wanted, ()) if known else members.items:
             found = dict(env)
             for symbol, part, name in zip(generator.symbols, item, places, strict=True):
                 if found.setdefault(symbol, Binding(part, name)).element != part:
