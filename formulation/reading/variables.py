@@ -29,6 +29,7 @@ _COUNTING: Final = table("many more fewer number than amount times")
 _ASKED: Final = table("must should needs need wants want least most has have")
 _LONGEST: Final = 6
 _LEAST_SCORE: Final = 1.5
+_MOST_SUBJECTS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def find_variables(text: Text) -> Naming | None:
     scored = [(_score(text, group), -i, group) for i, group in enumerate(groups)]
     best = max(scored, default=None)
     names = best[2] if best is not None and best[0] >= _LEAST_SCORE else _measured(text)
+    names = names if len(names) > 1 else _subjects(text) or names
     found = naming(text, names) if names else None
     return found if found is not None and len({one.variable for one in found.mentions}) == len(names) else None
 
@@ -243,7 +245,7 @@ def _capital(text: Text, at: int) -> bool:
 
 def _name(text: Text, span: Span) -> Phrase | None:
     """The stems of words that can be a name: no verbs and function words, 'of' only inside, numbers only behind."""
-    if span.first < 0 or span.last > len(text.words):
+    if span.first < 0 or span.last > len(text.words) or span.last <= span.first:
         return None
     for at in range(span.first, span.last):
         word = text.words[at]
@@ -301,34 +303,80 @@ def _worth(text: Text, one: Named) -> float:
         before = before[1:]
     clause = text.around(text.clauses, at)
     numbers = [i for i in range(clause.first, clause.last) if _is_number(text, i)]
+    if _is_measured_in(text, at):
+        return -1.0
     if before[0] == "of" and before[1] in MEASURES:
         if before[2] in EACH or before[2] in ("many", "of"):
             return 1.5
-        return -1.0 if before[2][:1].isdigit() else 0.2
-    if before[0] == "of" and before[1].isalpha() and before[2][:1].isdigit():
-        return -1.0
+        return 0.2
     if before[0] in EACH or before[0] in _COUNTING or (before[0] == "of" and before[1] == "number"):
         return 1.0
     return 0.5 if any(i > at for i in numbers) else 0.2
 
 
+def _is_measured_in(text: Text, at: int) -> bool:
+    """Whether a name only says what a number above one is of: '10 minutes of peeling', '2 hours on the saw'."""
+    words = text.words
+    at -= words[at - 1].lower == "the"
+    if at < 3 or words[at - 1].lower not in ("of", "on", "in", "with"):
+        return False
+    number = at - 3 if _is_number(text, at - 3) else at - 4
+    if (
+        number < 0
+        or not _is_number(text, number)
+        or words[number + 1].text == "%"
+        or words[number].lower in ("1", "one")
+    ):
+        return False
+    return not _ASKED & {words[i].lower for i in range(max(number - 3, 0), number)}
+
+
 def _measured(text: Text) -> tuple[Phrase, ...]:
     """Where nothing is listed: what numbers are said of, one by one ('each desk takes 3 hours', 'at least 5 desks')."""
     counts: Counter[Phrase] = Counter()
-    for at in range(1, len(text.words)):
-        before = text.words[at - 1]
-        clause = text.around(text.clauses, at)
+    for clause in text.clauses:
+        numbers = [i for i in range(clause.first, clause.last) if _is_number(text, i)]
         asked = _ASKED & set(text.lowers(clause))
-        follows = not asked and any(_is_number(text, i) for i in range(at, clause.last))
-        counted = _is_number(text, at - 1) or before.lower in ("many", "of")
-        if before.lower in EACH or counted or (follows and at <= clause.first + 2):
-            name = _name_from(text, at)
-            if name is not None and name[-1] not in MEASURES:
-                counts[name] += 1 if follows or counted else 0
+        for at in range(clause.first, clause.last if numbers else clause.first):
+            before = text.words[at - 1].lower if at > clause.first else ""
+            subject = not asked and at <= clause.first + 2 and numbers[-1] > at
+            if before in EACH or before == "of" or at - 1 in numbers or subject:
+                name = _name_from(text, at)
+                if name is not None and name[-1] not in MEASURES:
+                    counts[name] += 1
+        for at in numbers:
+            # 'engineers earning $2000'
+            verb = next((i for i in (at - 1, at - 2) if text.words[i].lower.endswith("ing")), None)
+            found = _name_before(text, verb) if verb is not None else None
+            if found is not None:
+                counts[found[1]] += 1
     top = [name for name, count in counts.most_common(8) if count > 1]
     kept = [name for name in top if not any(name != other and _runs(other, name) for other in top)]
     solid = [name for name in kept if counts[name] * 2 >= counts[kept[0]] and _is_measured(text, name)]
     return tuple(sorted(solid, key=lambda name: _places(text, name)[0]))
+
+
+def _subjects(text: Text) -> tuple[Phrase, ...]:
+    """The names that clauses with numbers start with, two or more: 'A small van costs 5. A large van costs 8.'"""
+    found: dict[Phrase, None] = {}
+    for clause in text.clauses:
+        verb = next((i for i in range(clause.first + 1, clause.last) if _is_verb(text, i)), None)
+        if verb is None or _ASKED & set(text.lowers(clause)):
+            continue
+        if not any(_is_number(text, i) for i in range(verb, clause.last)):
+            continue
+        first = next((i for i in range(clause.first, verb) if text.words[i].lower not in _SKIPPED | EACH), verb)
+        while first + 2 < verb and text.words[first].stem in MEASURES and text.words[first + 1].lower == "of":
+            first += 2
+        name = _name(text, Span(first, verb)) if verb - first <= _LONGEST else None
+        if name is not None and name[-1] not in _OWNERS | MEASURES:
+            found.setdefault(name)
+    return tuple(found) if 1 < len(found) <= _MOST_SUBJECTS else ()
+
+
+def _is_verb(text: Text, at: int) -> bool:
+    word = text.words[at].lower
+    return word in VERBS or (word.endswith("ing") and at + 2 < len(text.words) and _is_number(text, at + 2))
 
 
 def _is_measured(text: Text, name: Phrase) -> bool:
