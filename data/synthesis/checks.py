@@ -45,7 +45,7 @@ def faults(row: Mapping[str, Any]) -> list[str]:
         statement = problem.objective if owner == "objective" else problem.constraint(owner)
         try:
             said, meant = quantity(words).value, value_at(statement, place)
-        except (ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, AttributeError, KeyError, IndexError, StopIteration, TypeError) as error:
             found.append(f"{owner}.{place}: {error}")
             continue
         if said != meant:
@@ -75,12 +75,12 @@ def _spans(problem: Problem) -> Iterator[tuple[str, str, tuple[int, int], str]]:
 
 
 def value_at(statement: Any, place: str) -> Fraction:
-    """The number at a place such as `limit`, `terms['chair']`, `then[0]` (a relation's right side) or
-    `alternatives[1][0]['chair']` (a coefficient of its left side).
+    """The number at a place such as `limit`, `terms['chair']`, `then[0]` (a relation's right side),
+    `alternatives[1][0]['chair']` (a coefficient of its left side) or `of[0]` (what is added to its variables).
 
-    Raises AttributeError, KeyError, IndexError or TypeError where there is none.
+    Raises AttributeError, KeyError, IndexError, StopIteration or TypeError where there is none.
     """
-    from formulation.expressions import Expr, Num, Ref, Relation, terms_of
+    from formulation.expressions import Add, Expr, Num, Ref, Relation, terms_of
 
     name = place.split("[")[0]
     at = getattr(statement, name)
@@ -94,6 +94,8 @@ def value_at(statement: Any, place: str) -> Fraction:
         return terms[Ref(key)].value
     if isinstance(at, Relation):
         at = at.right
+    if isinstance(at, Add):
+        at = next(term for term in at.terms if isinstance(term, Num))
     if not isinstance(at, Expr) or not isinstance(at, Num):
         raise TypeError(f"'{at}' is no number")
     return at.number.value

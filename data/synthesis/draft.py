@@ -116,6 +116,7 @@ class Draft:
     items: list[Item] = field(default_factory=list)
     status: str = "optimal"
     theme: str = ""
+    named: bool = False  # items are things with names, not kinds of things
     words: dict[str, Slot] = field(default_factory=dict)
 
     # ---- the typed problem -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from data.synthesis.draft import Draft
+from data.synthesis.problems import choices, mixes, networks, others, periods
 from data.synthesis.samples import Generator
 from data.synthesis.small import KINDS, small
 
@@ -21,5 +22,10 @@ def _focused(kind: str) -> Generator:
 GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("small", small, weight=14.0),
     *(_focused(kind) for kind in KINDS),
+    *mixes.GENERATORS,
+    *choices.GENERATORS,
+    *networks.GENERATORS,
+    *periods.GENERATORS,
+    *others.GENERATORS,
 )
 """Every generator; the order is part of what a seed gives."""

@@ -32,13 +32,12 @@ def compose(draft: Draft, writer: Writer) -> str:
         luck = rng.random()
         if luck < 0.12 and intro and draft.uses and "xs_bare" in draft.words:
             words = draft.words | {"xs": draft.words["xs_bare"]}
-            opening = [mark(writer.say(Said(TABLES["intro goal"], words)), "objective")]
+            opening = [mark(writer.say(Said(TABLES["intro goal"], words)), "objective", *goal.statements)]
             intro = []
         elif luck < 0.28 and goal.said.table.name.startswith("goal"):
-            early = mark(writer.say(Said(TABLES["goal first"], goal.said.slots)), "objective")
-            opening = [early]
+            opening = [mark(writer.say(Said(TABLES["goal first"], goal.said.slots)), "objective", *goal.statements)]
         else:
-            ending = mark(writer.say(goal.said), "objective")
+            ending = mark(writer.say(goal.said), "objective", *goal.statements)
     first = [_marked(block, writer) for block in intro]
     if rng.random() < 0.08 and data:
         first, data = [], [*first, *data]
@@ -90,15 +89,17 @@ def _rules(blocks: Sequence[Block], writer: Writer) -> list[str]:
 
 def _noise(draft: Draft, writer: Writer) -> list[str]:
     rng = writer.rng
-    found = []
+    found: list[str] = []
     if rng.random() < 0.2:
         for _ in range(rng.choice((1, 1, 2))):
             numbers: dict[str, Slot] = {
                 "year": Noise(str(rng.randint(1950, 2023)), "a year"),
                 "few": Noise(rng.choice((str(rng.randint(2, 30)), "two", "three", "four", "five")), "background"),
                 "lots": Noise(f"{rng.randint(1, 90)},{rng.randint(0, 9)}00", "background"),
-            }  # fmt: skip
-            found.append(writer.say(Said(TABLES["noise"], numbers)))
+            }
+            one = writer.say(Said(TABLES["noise"], numbers))
+            if not any(plain(one)[-12:] == plain(other)[-12:] for other in found):
+                found.append(one)
     if rng.random() < 0.15:
         found.append(writer.say(Said(TABLES["filler"], draft.words | {"g": draft.words.get("gg", "plans")})))
     return found
@@ -115,7 +116,7 @@ def _told(draft: Draft, goal: Block, writer: Writer) -> tuple[str | None, list[s
     money = [use for use in uses if use.kind in _MONEY and _is_goal(use)]
     if money and goal.said.table.name == "goal" and rng.random() < 0.3:
         uses.remove(money[0])
-        data = listed(_each(money[0], draft.items, writer), oxford=writer.oxford)
+        data = listed(_each(money[0], draft, writer), oxford=writer.oxford)
         ending = mark(writer.say(Said(TABLES["goal if"], {**goal.said.slots, "data": data})), "objective")
     sentences: list[str] = []
     if not uses:
@@ -125,16 +126,12 @@ def _told(draft: Draft, goal: Block, writer: Writer) -> tuple[str | None, list[s
     if rng.random() < 0.5:
         rng.shuffle(joined)
     if (len(joined) > 1 and rng.random() < 0.72) or (joined and rng.random() < 0.4):
-        sentences += _by_item(joined, draft.items, writer)
+        sentences += _by_item(joined, draft, writer)
     else:
         for use in joined:
-            sentences += _by_attribute(use, draft.items, writer)
+            sentences += _by_attribute(use, draft, writer)
     for use in apart:
-        told = (
-            _by_attribute(use, draft.items, writer)
-            if rng.random() < 0.3
-            else _joined(_each(use, draft.items, writer), writer)
-        )
+        told = _by_attribute(use, draft, writer) if rng.random() < 0.3 else _joined(_each(use, draft, writer), writer)
         sentences = sentences + told if rng.random() < 0.7 else told + sentences
     return ending, sentences
 
@@ -193,10 +190,9 @@ def _clauses(use_list: Sequence[Use], item: Item, writer: Writer) -> list[str]:
     return [f"{verb} {listed(amounts, oxford=writer.oxford)}" for verb, amounts in found]
 
 
-def _by_item(uses: Sequence[Use], items: Sequence[Item], writer: Writer) -> list[str]:
+def _by_item(uses: Sequence[Use], draft: Draft, writer: Writer) -> list[str]:
     """A sentence for each item, with all that it takes and gives."""
-    table = TABLES["data item"]
-    place = writer.rng.random()
+    table, items = TABLES["data named" if draft.named else "data item"], draft.items
     sentences = []
     for item in items:
         clauses = _clauses(uses, item, writer)
@@ -206,30 +202,27 @@ def _by_item(uses: Sequence[Use], items: Sequence[Item], writer: Writer) -> list
             "x1": item.one,
             "x": item.many,
             "uses": listed(clauses, oxford=writer.oxford),
-            "one": _ONE,
         }
-        if place < 0.75:
-            slots["uses"] = listed(clauses, oxford=writer.oxford)
         sentences.append(writer.say(Said(table, slots)))
     if len(sentences) == 2 and writer.rng.random() < 0.25:
         return [f"{sentences[0]}{writer.rng.choice((', while ', ', whereas ', ', and '))}{sentences[1]}"]
     return sentences
 
 
-_ONE: Final = Noise("one", "per one")
-
-
-def _each(use: Use, items: Sequence[Item], writer: Writer) -> list[str]:
+def _each(use: Use, draft: Draft, writer: Writer) -> list[str]:
     """A clause for each item: `the profit per chair is $5`."""
     table = {"earn": "profit each", "pay": "cost each", "rate": "return each"}.get(use.kind)
     found = []
     wording = None
-    for item in items:
+    if table is not None and draft.named:
+        table += " named"
+    for item in draft.items:
         figure = use.figures.get(item.name)
         if figure is None:
             continue
         if table is None:
-            found.append(f"each {item.one} {_verb(use, writer)} {_amount(use, figure, writer)}")
+            subject = item.one if draft.named else f"each {item.one}"
+            found.append(f"{subject} {_verb(use, writer)} {_amount(use, figure, writer)}")
             continue
         if wording is None or writer.rng.random() < 0.15:
             wording = writer.wording(TABLES[table])
@@ -249,9 +242,9 @@ def _joined(clauses: list[str], writer: Writer) -> list[str]:
     ]
 
 
-def _by_attribute(use: Use, items: Sequence[Item], writer: Writer) -> list[str]:
+def _by_attribute(use: Use, draft: Draft, writer: Writer) -> list[str]:
     """What each item takes or gives of one thing."""
-    there = [item for item in items if item.name in use.figures]
+    there = [item for item in draft.items if item.name in use.figures]
     if use.kind in _MONEY:
         if use.kind == "pay" and len(there) > 1 and writer.rng.random() < 0.5 and "cost" in use.stuff:
             numbers = listed([writer.slot(use.figures[i.name]) for i in there], oxford=writer.oxford)
@@ -261,15 +254,21 @@ def _by_attribute(use: Use, items: Sequence[Item], writer: Writer) -> list[str]:
                     Said(Table("cost respectively", _RESPECTIVELY), {"xs": names, "ns": numbers, "stuff": use.stuff})
                 )
             ]
-        return _joined(_each(use, items, writer), writer)
+        return _joined(_each(use, draft, writer), writer)
     verb = _verb(use, writer)
-    if len(there) == 2 and writer.rng.random() < 0.75:
+    if len(there) == 2 and not draft.named and writer.rng.random() < 0.75:
         x, y = there
         slots: dict[str, Slot] = {
-            "x": x.many, "y": y.many, "x1": x.one, "y1": y.one, "use": verb, "plural_use": _plural(verb),
-            "stuff": use.stuff, "one": _ONE,
-            "a": _amount(use, use.figures[x.name], writer), "b": _amount(use, use.figures[y.name], writer),
-        }  # fmt: skip
+            "x": x.many,
+            "y": y.many,
+            "x1": x.one,
+            "y1": y.one,
+            "use": verb,
+            "plural_use": _plural(verb),
+            "stuff": use.stuff,
+            "a": _amount(use, use.figures[x.name], writer),
+            "b": _amount(use, use.figures[y.name], writer),
+        }
         return [writer.say(Said(TABLES["data attribute"], slots))]
     if len(there) > 1 and writer.rng.random() < 0.45:
         numbers = listed([writer.slot(use.figures[i.name]) for i in there], oxford=writer.oxford)
@@ -277,10 +276,12 @@ def _by_attribute(use: Use, items: Sequence[Item], writer: Writer) -> list[str]:
         slots = {
             "xs": several(there, oxford=writer.oxford),
             "xs1": listed([i.one for i in there], oxford=writer.oxford),
-            "ns": numbers + tail, "use": verb, "plural_use": _plural(verb),
-        }  # fmt: skip
+            "ns": numbers + tail,
+            "use": verb,
+            "plural_use": _plural(verb),
+        }
         return [writer.say(Said(TABLES["data respectively"], slots))]
-    return _joined(_each(use, items, writer), writer)
+    return _joined(_each(use, draft, writer), writer)
 
 
 _RESPECTIVELY: Final = (

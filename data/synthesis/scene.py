@@ -45,6 +45,7 @@ _TAKES: Final = ("takes", "requires", "needs", "uses")
 _CONTAINS: Final = ("contains", "has")
 _CAUSES: Final = ("causes", "produces")
 _FOOD: Final = {"diet", "drinks", "animal_feed", "fertilizer", "medicine", "cleaning"}
+_OWN: Final = {"cutting"}  # themes of one generator alone
 _SAID: Final = {"use>=": "give", "rate<=": "risk"}
 _HARM: Final = {"pollution", "emissions", "side effects"}
 
@@ -130,10 +131,15 @@ class Scene:
         """The slots that every table may use."""
         verb = self.theme.verb
         found: dict[str, Slot] = {
-            "v": verb.base, "v3": verb.third, "vd": verb.past, "ving": verb.ing, "g": self.together,
-            "allg": f"all {self.together}", "many": "much" if self.invests else "many",
+            "v": verb.base,
+            "v3": verb.third,
+            "vd": verb.past,
+            "ving": verb.ing,
+            "g": self.together,
+            "allg": f"all {self.together}",
+            "many": "much" if self.invests else "many",
             "k": self.count_words(),
-        }  # fmt: skip
+        }
         for letter, item in (("x", x), ("y", y)):
             if item is not None:
                 found |= {
@@ -209,7 +215,7 @@ class Scene:
         if attribute.kind in ("earn", "pay"):
             low, high = self.theme.money
         else:
-            low, high = rng.choice(((1, 6), (1, 9), (2, 20), (5, 60), (10, 250)))
+            low, high = rng.choice(((1, 6), (1, 9), (2, 20), (5, 60), (10, 250))[: 2 if self.theme.name in _OWN else 5])
         for item in items or self.items:
             value = Fraction(rng.randint(low, high))
             if value >= 100:
@@ -521,10 +527,12 @@ class Scene:
         return name
 
 
-def scene(draft: Draft, *, items: int, sorts: Sequence[str] = (), whole: bool = False) -> Scene:
-    """A scene of a random theme of the sorts, with so many items (or as many as it has) and a hidden point."""
+def scene(draft: Draft, *, items: int, themes: Sequence[str] = (), whole: bool = False) -> Scene:
+    """A scene of one of the themes (of any, where none is named), with so many items at most and a hidden point."""
     rng = draft.rng
-    fitting = [t for t in THEMES if (not sorts or t.sort in sorts) and len(t.things) >= min(items, 4)]
+    fitting = [
+        t for t in THEMES if (t.name in themes if themes else t.name not in _OWN) and len(t.things) >= min(items, 4)
+    ]
     if whole:
         fitting = [t for t in fitting if t.measure is None or t.measure[0] not in CONTINUOUS]
     theme = rng.choice(fitting)

@@ -9,7 +9,7 @@ from typing import Final
 from data.synthesis.draft import Draft, Item
 from data.synthesis.scene import Scene, scene
 
-__all__ = ["KINDS", "small"]
+__all__ = ["KINDS", "add_statement", "cap", "small"]
 
 _PLAIN: Final = ("bound", "two_bounds", "sum_bound", "part_sum", "range", "proportion", "comparison", "difference")
 _LOGIC: Final = (
@@ -63,11 +63,9 @@ def small(draft: Draft, focus: str | None = None) -> Scene:
     kinds = focus_left + rng.choices(KINDS if logic else _PLAIN, k=max(wanted, len(focus_left)))
     for kind in kinds:
         if kind in _LOGIC and not upper:
-            _cap(found)
+            cap(found)
             upper = True
-        for _ in range(4):
-            if _say(found, kind):
-                break
+        add_statement(found, kind)
     if len(draft.constraints) < 2:
         found.bound(rng.choice(found.items), rng.choice(("<=", ">=")))
     return found
@@ -118,13 +116,18 @@ def _minimized(found: Scene, luck: float) -> bool:
     return False
 
 
-def _cap(found: Scene) -> None:
+def cap(found: Scene) -> None:
     """What bounds every variable, as statements of logic need."""
     attribute = found.pick("use")
     if attribute is not None and found.rng.random() < 0.6:
         found.resource(attribute, "<=")
     else:
         found.total_bound("<=")
+
+
+def add_statement(found: Scene, kind: str) -> bool:
+    """Add a statement of the kind where one can be found that holds and was not said yet."""
+    return any(_say(found, kind) for _ in range(6))
 
 
 def _say(found: Scene, kind: str) -> bool:

@@ -59,6 +59,22 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
         "{one} {x1} {uses}",
         "!with every {x1} comes the following: it {uses}",
     ),
+    "data named": (
+        "{x1} {uses}",
+        "{x1} {uses}",
+        "!as to {x1}, it {uses}",
+    ),
+    "profit each named": (
+        "the {stuff} <of|from> {x1} is {a}",
+        "{x1} <brings|earns|yields> {a}<| in {stuff}| of {stuff}>",
+        "!{a} of {stuff} <comes|is to be had> from {x1}",
+    ),
+    "cost each named": (
+        "{x1} costs {a}",
+        "the {stuff} of {x1} is {a}",
+        "{A} must pay {a} for {x1}",
+        "!{x1} is to be had for {a}",
+    ),
     "data attribute": (
         "each {x1} {use} {a} <and|while|whereas|but> each {y1} {use} {b}",
         "@ {x1} {use} {a} <and|while|whereas> @ {y1} {use} {b}",
@@ -69,7 +85,7 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "data respectively": (
         "{xs} {plural_use} {ns}<,|> respectively",
-        "each {xs1} {use} {ns}<,|> respectively",
+        "for {xs}, the figures are {ns}<,|> respectively",
     ),
     "profit each": (
         "the {stuff} <per|on each|for each|from each> {x1} is {a}",
@@ -90,7 +106,7 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "return each": (
         "<money in|the money invested in|every dollar in> {x_} <earns|yields|returns> {a}<| <a year|annually>>",
-        "{x_} <yield|have|give|offer> @ {stuff} of {a}",
+        "investments in {x_} <yield|have|give|offer> @ {stuff} of {a}",
         "the <annual|expected|average|yearly|> {stuff} <on|of|from> {x_} is {a}",
         "!for {x_}, count on @ {stuff} of {a}",
     ),

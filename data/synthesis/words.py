@@ -4,6 +4,8 @@ A wording is text with alternatives in angle brackets, which may be nested, and 
 
     {A} <must|needs to|has to> {v} <at least|no fewer than|a minimum of> {n} {x}
 
+`{A}` is who decides and `{one}` a number word that is no part of the model; every table may use them.
+
 A wording that starts with `!` is held out: it is used for evaluation rows alone.
 """
 
@@ -62,6 +64,9 @@ class Said:
 Slot = str | Figure | Listing | Noise | Said
 
 
+_ONE: Final = Noise("one", "per one")
+
+
 def listed(parts: Sequence[str], joint: str = "and", *, oxford: bool = False) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(parts) < 2:
@@ -103,7 +108,8 @@ class Writer:
     def fill(self, wording: str, slots: Mapping[str, Slot]) -> str:
         """A wording with its alternatives chosen and its slots filled."""
         chosen = self._choose(_parsed(wording))
-        filled = _SLOT.sub(lambda found: self.slot(slots[found[1]]) if found[1] != "A" else ACTOR, chosen)
+        given = {"A": ACTOR, "one": _ONE, **slots}
+        filled = _SLOT.sub(lambda found: self.slot(given[found[1]]), chosen)
         return re.sub(r"  +", " ", filled).replace(" ,", ",").replace(" .", ".").strip().replace("@", ARTICLE)
 
     def _choose(self, parsed: _Parsed) -> str:

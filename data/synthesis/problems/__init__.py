@@ -1,0 +1,1 @@
+"""Named generators, by what their problems share."""
