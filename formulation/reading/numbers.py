@@ -124,7 +124,9 @@ def amounts(naming: Naming, roles: Mapping[int, Role] | None = None) -> list[Amo
 def _known(naming: Naming, one: Amount, role: Role, after: int) -> Role:
     """A role that is given as use or limit, told apart further by the words."""
     special = _special(naming, one, after)
-    return special if special is not None and role != "passed" else role
+    if role == "passed" or special not in ("factor", "share", "more"):
+        return role
+    return role if role == "use" and one.topic.unit == "%" else special
 
 
 # ---- topics ----------------------------------------------------------------------------------------------------------

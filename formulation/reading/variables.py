@@ -10,7 +10,7 @@ from typing import Final
 
 from formulation.reading.words import ARTICLES, CONTENTLESS, EACH, MEASURES, VERBS, Span, Text, stems, table
 
-__all__ = ["Naming", "find_variables"]
+__all__ = ["Named", "Naming", "find_variables", "named_at"]
 
 Phrase = tuple[str, ...]
 """Stems of a name, in order."""
@@ -101,6 +101,16 @@ def naming(text: Text, names: Sequence[Phrase]) -> Naming:
         if not _is_owner(text, one) and (other is None or not _modifies(one, other))
     ]
     return Naming(text, tuple(full), tuple(kept), shared)
+
+
+def named_at(text: Text, places: Sequence[Sequence[Span]]) -> Naming:
+    """The naming in which variable i is named at `places[i]`; there is at least one place for each."""
+    phrases = [[tuple(text.stems(span)) for span in spans] for spans in places]
+    names = tuple(max(found, key=len) for found in phrases)
+    counts = Counter(word for name in names for word in set(name))
+    shared = frozenset(word for word, count in counts.items() if count == len(names) > 1)
+    found = [Named(i, span) for i, spans in enumerate(places) for span in spans]
+    return Naming(text, names, tuple(sorted(found, key=lambda one: one.span.first)), shared)
 
 
 def _is_owner(text: Text, one: Named) -> bool:
