@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import itertools
+import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -193,14 +194,15 @@ def _whole_numbers(keys: Iterable[tuple[Any, ...]], place: str) -> list[tuple[An
     """Keys of a file, with the texts of a column as integers where all of them are (and none is like 007)."""
     rows = list(keys)
     # pandas turns a column of whole numbers with a gap into floats.
-    texts = [
-        [str(int(x) if isinstance(x, float) and x.is_integer() else "" if x is None else x).strip() for x in column]
-        for column in zip(*rows, strict=True)
-    ]
+    texts = [[x.strip() if type(x) is str else _cell(x) for x in column] for column in zip(*rows, strict=True)]
     if any(text in ("", "nan") for column in texts for text in column):
         raise DataError(f"{place}: a row has no key: fill its cells, or leave the row out")
     found = [list(map(int, column)) if all(map(_WHOLE.fullmatch, column)) else column for column in texts]
     return list(zip(*found, strict=True))
+
+
+def _cell(x: Any) -> str:
+    return str(int(x) if isinstance(x, float) and x.is_integer() else "" if x is None else x).strip()
 
 
 def _member(item: tuple[Any, ...], within: Sequence[str], bound: Mapping[str, BoundSet], place: str) -> Key:
@@ -293,8 +295,8 @@ def _checked(pairs: _Pairs, index: Sequence[BoundSet], place: str, parameter: Pa
             raise DataError(f"{place}: {_shown(key)} has two values: keep one")
         found[key] = _rational(value, place, key)
     if parameter.default is None and width:
-        for wanted in itertools.product(*(members.items for members in index)):
-            key = tuple(part for item in wanted for part in item)
+        every = (tuple(itertools.chain.from_iterable(part)) for part in itertools.product(*(s.items for s in index)))
+        for key in single.items if single is not None else every:
             if key not in found:
                 raise DataError(f"{place}: {_shown(key)} has no value: add it, or give '{place[11:]}' a default")
     return found
@@ -341,22 +343,30 @@ class _Reader:
         header, records = _open(source, table.sheet, where, self.folder)
         header = [" ".join(name.split()) for name in header]  # Excel breaks long names into lines
         keys = [_column(name, header, where) for name in table.keys]
+        key = _picker(keys)
         if not values:
             for record in records:
-                yield tuple(record[i] for i in keys), None
+                yield key(record), None
         elif table.wide:
             others = [i for i in range(len(header)) if i not in keys]
             for record in records:
                 for i in others:
                     if record[i] not in ("", None) and record[i] == record[i]:  # pandas' empty cell is NaN
-                        yield (*(record[k] for k in keys), header[i]), record[i]
+                        yield (*key(record), header[i]), record[i]
         else:
             rest = [i for i in range(len(header)) if i not in keys]
             if table.value is None and len(rest) != 1:
                 raise DataError(f"{where}: name the column of the values ('value'), one of {', '.join(header)}")
             at = _column(table.value, header, where) if table.value is not None else rest[0]
             for record in records:
-                yield tuple(record[i] for i in keys), record[at]
+                yield key(record), record[at]
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What stands at some places of a record."""
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    return lambda record: tuple(record[i] for i in places)
 
 
 def _column(name: str, header: Sequence[str], where: str) -> int:

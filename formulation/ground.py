@@ -325,7 +325,8 @@ class _Writer:
         if self._has_variables(expr):
             raise UserError(f"'{expr}' must be a number: it holds a variable")
         emit = self.emit(expr, scope)
-        return lambda env: emit(env, 1, {})
+        nothing: _Row = {}  # it stays so: there are no variables
+        return lambda env: emit(env, 1, nothing)
 
     def key(self, index: Sequence[Index], scope: _Scope) -> _KeyOf:
         """A closure that gives the key of an index."""
@@ -605,6 +606,7 @@ class _Writer:
                 yield env
                 return
             members, known, fresh, symbols, conditions = steps[depth]
+            last = depth + 1 == len(steps)  # then a generator for every member is spared
             if known:
                 items = members.by(known).get(tuple(env[symbols[i]] for i in known), ())
             else:
@@ -622,7 +624,9 @@ class _Writer:
                     if any(True for _ in run(dict(env), depth + 1, tested=False)):
                         raise
                     holds = False  # tested too soon: the generators to the right leave this binding out
-                if holds:
+                if holds and last:
+                    yield env
+                elif holds:
                     yield from run(env, depth + 1, tested)
 
         return lambda env: run(dict(env), 0)
@@ -747,15 +751,16 @@ class _Writer:
     def variable(self, name: str, variable: Any) -> None:
         """The columns of a declared variable."""
         scope: _Scope = {}
-        self.model.column.setdefault(name, {})
+        known = self.model.column.setdefault(name, {})
         loop = self.loop(variable.over, scope)
-        ends = [None if x is None else self.data(x, scope) for x in (variable.lower, variable.upper)]
+        low, high = (None if x is None else self.data(x, scope) for x in (variable.lower, variable.upper))
         for env in loop({}):
-            lower, upper = (None if end is None else exact(end(env)) for end in ends)
+            lower = None if low is None else exact(low(env))
+            upper = None if high is None else exact(high(env))
             if variable.domain == "binary":
                 lower, upper = 0, 1
             key = tuple(env.values())
-            if key in self.model.column[name]:
+            if key in known:
                 raise DataError(f"{show_key(name, key)} is there twice")
             if lower is not None and upper is not None and lower > upper:
                 raise DataError(f"{show_key(name, key)}: its lower bound {lower} is above its upper bound {upper}")
