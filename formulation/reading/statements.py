@@ -63,6 +63,7 @@ class Reader:
     amounts: Sequence[Amount]
     attributes: Sequence[Attribute]
     goal: Attribute | None = field(default=None, init=False)
+    _goal_sides: frozenset[str] = field(default=frozenset(), init=False)
     _limited: list[Attribute] = field(default_factory=list, init=False)
 
     # ---- the objective -----------------------------------------------------------------------------------------------
@@ -75,6 +76,7 @@ class Reader:
         sense, start, end, name = found
         words = self._content(name)
         self.goal = self._aim(words)
+        self._goal_sides = money_sides(words)
         sources = {"": self._mention(start, max(end, self._end(name))), "sense": self._mention(start, end)}
         if self.goal is None:
             terms = total(*(Ref(one) for one in self.variables))
@@ -139,11 +141,22 @@ class Reader:
             return best[2]
         if plain:
             return None
-        limited = [self._attribute_of(one.topic) for one in self.amounts if one.role == "limit"]
-        free = [
-            one for one in self.attributes if len(one.of) == complete and not any(one is other for other in limited)
-        ]
-        return free[0] if len(free) == 1 else None
+        free = [one for one in self._free() if len(one.of) == complete]
+        return free[0] if len(free) == 1 and not any(self._is_open(one) for one in self.amounts) else None
+
+    def _free(self) -> list[Attribute]:
+        """The attributes that no limit is most like."""
+        limits = [one for one in self.amounts if one.role == "limit" and directly_named(self.naming, one) is None]
+        limited = [found for one in limits if (found := self._attribute_of(one.topic)) and found.like(one.topic) >= 1.0]
+        return [one for one in self.attributes if one is not self.goal and not any(one is other for other in limited)]
+
+    def _is_open(self, one: Amount) -> bool:
+        """Whether a limit is of nothing that is known: no variable, no attribute, not all together."""
+        if one.role != "limit" or self._counted(one) is not None or directly_named(self.naming, one) is not None:
+            return False
+        attribute = self._attribute_of(one.topic)
+        known = attribute is not None and attribute.like(one.topic) >= _LEAST_LIKENESS
+        return not known and not (one.topic.unit and self._is_collective([one.topic.unit]))
 
     def _is_collective(self, words: Sequence[str]) -> bool:
         together = {name[-1] for name in self.naming.names} | self._collective()
@@ -237,6 +250,9 @@ class Reader:
         unit = one.topic.unit
         if unit and likeness < 3.0 and any(alike(unit, other) for other in self._collective()):
             return self._bounded(one, sense, range(len(self.variables)))
+        if likeness < _LEAST_LIKENESS and self._is_open(one):
+            free = [x for x in self._free() if min(x.like(one.topic), 0.0) > -5.0]
+            attribute, likeness = (free[0], _LEAST_LIKENESS) if len(free) == 1 else (None, 0.0)
         if attribute is not None and likeness >= _LEAST_LIKENESS:
             self._limited.append(attribute)
             terms, more, used = self._weighted(attribute)
@@ -284,7 +300,8 @@ class Reader:
                 shared = any(
                     alike(a, b) for t in one.topics for a in t.words if a and a != "$" for b in topic.words if b
                 )
-                found -= 0.5 if shared else 4.0
+                paid = "paying" in self._goal_sides and topic.unit == "$"
+                found -= 0.5 if shared or paid else 4.0
             return found - 1.5 * any(one is other for other in self._limited)
 
         return max(self.attributes, key=score, default=None) if any(score(a) > 0 for a in self.attributes) else None
