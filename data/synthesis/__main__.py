@@ -8,53 +8,24 @@ on where it stopped when it is run again, and a larger --n adds rows.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from data.command import Parser, run_command
 from data.errors import DataError, UserError
 from data.rows import RowFile, read_rows
-from data.synthesis.checks import faults, read_again, solved
 from data.synthesis.generators import GENERATORS
-from data.synthesis.samples import make
+from data.synthesis.parallel import made_rows
 from data.synthesis.statistics import Statistics, draw
 
 __all__ = ["main"]
 
 VERSION: Final = 1
 """Of what a seed gives: rows of two versions are not mixed in one file."""
-
-
-def _row(index: int, *, seed: int, check: bool, name: str | None) -> dict[str, Any]:
-    """A row and, with `check`, what became of looking at it again: `faults`, and `hard`, why a reader fails."""
-    row = make(GENERATORS, seed, index, name=name)
-    if not check:
-        return row
-    row["faults"] = faults(row)
-    if not row["faults"]:
-        promised = row["status"]
-        row["status"], row["optimum"] = solved(row)
-        if row["status"] != promised:
-            row["faults"] = [f"status: {row['status']} instead of {promised}"]
-    row["hard"] = None if row["faults"] else read_again(row)
-    return row
-
-
-def _rows(indices: Sequence[int], processes: int, **how: Any) -> Iterator[dict[str, Any]]:
-    """The rows of the indices, in their order."""
-    work = partial(_row, **how)
-    if processes == 1 or len(indices) < 2:
-        yield from map(work, indices)
-        return
-    # Fresh processes: a solver's threads do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(work, indices, chunksize=4)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = broken = 0
     with RowFile(args.out / "rows.jsonl", settings) as rows, RowFile(args.out / "hard.jsonl", settings) as hard:
         left = [index for index in range(args.n) if f"{args.seed}/{index}" not in rows.done]
-        for row in _rows(left, args.processes, seed=args.seed, check=args.check, name=args.generator):
+        for row in made_rows(left, args.processes, seed=args.seed, check=args.check, name=args.generator):
             made += 1
             broken += bool(row.get("faults"))
             for fault in row.get("faults", ()):
