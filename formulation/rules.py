@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from formulation.kinds.base import Constraint, Mention
@@ -62,7 +62,11 @@ def read(text: str) -> Reading:
     if naming is None or not naming.mentions:
         why = "no quantities to decide were found: say what is made, bought or used, and what each unit takes"
         return Reading(text, None, (Finding("variables", 0, len(text), why),))
-    return assemble(naming)
+    reading = assemble(naming)
+    if len(text) <= _LONGEST:
+        return reading
+    rest = Finding("sentence", _LONGEST, len(text), f"the text is read up to character {_LONGEST} only")
+    return replace(reading, text=text, findings=(*reading.findings, rest))
 
 
 _LONGEST: Final = 20_000  # characters that are read; longer texts are cut

@@ -231,6 +231,8 @@ def _governed(naming: Naming, one: Amount, last: Amount | None, before: int, aft
     )
     if cue is None and last is not None and last.role in ("limit", "share") and _continues(naming, lead, last, one):
         cue = last.cue
+    if re.search(r"\bbetween\W*$", lead, re.I) and re.match(r"\s*and\b", tail, re.I):
+        return replace(one, role="limit", cue=Cue(">=", one.figure.start, one.figure.start, False))
     special = _special(naming, one, after)
     if special is not None:
         return replace(one, role=special, cue=cue or _weak(naming, one, lead, start))

@@ -19,6 +19,7 @@ from formulation.kinds.proportion import Proportion
 from formulation.kinds.range import Between
 from formulation.kinds.sum_bound import SumBound
 from formulation.numbers import Number
+from formulation.reading.logic import chosen
 from formulation.reading.numbers import Amount, Cue, Topic, cue_in, directly_named, money_sides
 from formulation.reading.uses import Attribute, listed_with
 from formulation.reading.variables import Naming
@@ -200,8 +201,8 @@ class Reader:
 
     def limits(self) -> list[Said]:
         """Every limit, share, factor and excess that is understood, in the order of the text."""
-        found: list[Said] = []
-        taken: set[int] = set()
+        found = [Said(*made) for made in chosen(self.naming, self.variables, self.amounts)]
+        taken = {start for one in found for start in one.used}
         for i, one in enumerate(self.amounts):
             if one.figure.start in taken:
                 continue

@@ -356,7 +356,7 @@ def _measured(text: Text) -> tuple[Phrase, ...]:
                     counts[name] += 1
         for at in numbers:
             # 'engineers earning $2000'
-            verb = next((i for i in (at - 1, at - 2) if text.words[i].lower.endswith("ing")), None)
+            verb = next((i for i in (at - 1, at - 2) if i > 0 and text.words[i].lower.endswith("ing")), None)
             found = _name_before(text, verb) if verb is not None else None
             if found is not None:
                 counts[found[1]] += 1
