@@ -89,7 +89,11 @@ def finish(sentences: Sequence[str], actor: Actor, rng: random.Random) -> str:
 def _article(found: re.Match[str]) -> str:
     word = found[2]
     # A lone capital such as that of "an X-ray", else the sound that the word begins with.
-    vowel = word[:1].upper() in "AEFHILMNORSX" if len(word) == 1 or word.isupper() else _VOWEL.match(word)
+    vowel = (
+        word[:1].upper() in "AEFHILMNORSX"
+        if (len(word) == 1 and word.isalpha()) or word.isupper()
+        else _VOWEL.match(word)
+    )
     return f"{'an' if vowel else 'a'}{found[1]}{word}"
 
 

@@ -61,7 +61,6 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "data named": (
         "{x1} {uses}",
-        "{x1} {uses}",
         "!as to {x1}, it {uses}",
     ),
     "profit each named": (
@@ -98,7 +97,7 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "cost each": (
         "<each|@|every> {x1} costs {a}",
-        "the {stuff} <per|of each|of one|for each> {x1} is {a}",
+        "the {stuff} <per|of each|of {one}|for each> {x1} is {a}",
         "{A} <pays|spends> {a} <for|on> <each|every> {x1}",
         "<each|every> {x1} <comes with|has> <@ |>{stuff} of {a}",
         "@ {x1} <can be had for|comes at> {a}",
@@ -368,7 +367,7 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
         "either at least {nx} or at least {my} {be_must} be {vd}",
         "{A} {must} {v} at least {nx} or at least {my}, or both",
         "{numx} must be at least {n} or {numy} must be at least {m}",
-        "!one way or the other: {GE} {nx}, or {GE} {my}",
+        "!at the planner's choice: {GE} {nx}, or {GE} {my}",
     ),
     "either or <=": (
         "either at most {nx} are {vd} or at least {my} are {vd}",

@@ -232,7 +232,7 @@ _RULES: Final = {
         (
             "either {x} or {y} must be {vd}, but not both",
             "{A} must {v} either {x} or {y}, but not both",
-            "!it is {x} or {y}, never the two together",
+            "!it is {x} or {y}, never both together",
         ),
     ),
     "implication": Table(
