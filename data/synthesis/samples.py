@@ -115,7 +115,7 @@ def _accounted(text: str, spans: tuple[Span, ...]) -> bool:
 
 
 def _is_field(key: str) -> bool:
-    return "." in key and not key.startswith("v.")
+    return "." in key and key[:2] not in ("v.", "d.")
 
 
 def sources(

@@ -310,6 +310,11 @@ class Scene:
         draft.words["each"] = Said(Table("", (rng.choice(each[:2]),)))
         draft.say("goal", self.table("goal"), draft.words)
 
+    def say_domain(self) -> None:
+        """Say that the items are whole, or need not be, which is assumed where nothing is said."""
+        table = "fractional" if self.continuous else "whole"
+        self._rule(table, self.slots(), *(f"d.{item.name}" for item in self.items))
+
     # ---- kinds -----------------------------------------------------------------------------------------------------
 
     def bound(self, item: Item, sense: str, limit: Fraction | None = None) -> str:

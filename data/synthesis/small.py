@@ -22,6 +22,7 @@ _LOGIC: Final = (
     "fixed_charge",
     "lots",
 )
+_DOMAIN_SAID: Final = 0.08  # how often a text says whether amounts are whole
 KINDS: Final = (*_PLAIN, *_LOGIC)
 """What a problem may say beside its resources."""
 
@@ -66,6 +67,8 @@ def small(draft: Draft, focus: str | None = None) -> Scene:
             cap(found)
             upper = True
         add_statement(found, kind)
+    if not found.invests and rng.random() < _DOMAIN_SAID:
+        found.say_domain()
     if len(draft.constraints) < 2:
         found.bound(rng.choice(found.items), rng.choice(("<=", ">=")))
     return found

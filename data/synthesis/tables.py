@@ -398,9 +398,9 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
         "!{x}: none, or from {low} to {n}",
     ),
     "fixed charge": (
-        "{ving} <any|> {x} <requires|incurs|brings> a <fixed|setup|one-time> <cost|charge|fee> of {n}",
-        "if <any|> {x} are {vd}, a <fixed|setup|one-time|flat> <cost|charge|fee> of {n} must be paid",
-        "there is a <fixed|one-time|setup> <cost|fee> of {n} for {ving} {x}, no matter how {many}",
+        "{ving} <any|> {x} <requires|incurs|brings> a <fixed|setup|{one}-time> <cost|charge|fee> of {n}",
+        "if <any|> {x} are {vd}, a <fixed|setup|{one}-time|flat> <cost|charge|fee> of {n} must be paid",
+        "there is a <fixed|{one}-time|setup> <cost|fee> of {n} for {ving} {x}, no matter how {many}",
         "before {ving} <any|> {x}, {A} must pay {n} once",
         "!{x} add {n} to the bill once, however {many} they are",
     ),
@@ -519,13 +519,16 @@ _WORDINGS: Final[dict[str, tuple[str, ...]]] = {
         "!nobody expects any surprises",
     ),
     "whole": (
-        "only whole {x} <count|can be {vd}|make sense>",
-        "{numx} must be a whole number",
-        "!no half measures: {x} come whole",
+        "only whole {g} <count|can be {vd}|make sense>",
+        "the number of {g} must be a whole number",
+        "{A} can {v} only whole {g}",
+        "!{g} come whole or not at all",
     ),
     "fractional": (
-        "{numx} need not be a whole number",
-        "fractional amounts of {x_} are allowed",
+        "the number of {g} need not be whole",
+        "fractions of {g} are <allowed|fine>",
+        "amounts need not be whole numbers",
+        "!{g} may be split at will",
     ),
 }  # fmt: skip
 

@@ -64,7 +64,7 @@ class Said:
 Slot = str | Figure | Listing | Noise | Said
 
 
-_ONE: Final = Noise("one", "per one")
+_ONE: Final = Noise("one", "a word that counts nothing here")
 
 
 def listed(parts: Sequence[str], joint: str = "and", *, oxford: bool = False) -> str:

@@ -312,7 +312,7 @@ _ROUTE: Final = Table(
         "what is the <shortest|fastest> <way|route> from {start} to {end}?",
         "<find|determine> the <shortest|fastest> <way|route> from {start} to {end}",
         "{A} wants to get from {start} to {end} in as little time as possible",
-        "!how does one get from {start} to {end} soonest?",
+        "!how does {A} get from {start} to {end} soonest?",
     ),
 )
 _TRIP: Final = Table(

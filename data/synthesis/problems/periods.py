@@ -58,7 +58,7 @@ _SAME_COST: Final = Table(
 _HOLDING: Final = Table(
     "periods holding",
     (
-        "keeping one {good} in stock from one period to the next costs {n}",
+        "keeping a {good} in stock until the next period costs {n}",
         "each {good} that is left over at the end of a period costs {n} to store",
         "storage costs {n} per {good} and period",
         "!a {good} in stock eats up {n} per period",
