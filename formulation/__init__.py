@@ -13,7 +13,8 @@ from formulation.explain import explain
 from formulation.export import export
 from formulation.infeasible import iis
 from formulation.model import Model, load
+from formulation.pipeline import formulate
 from formulation.solve import solve
 from formulation.verify import verify
 
-__all__ = ["Model", "compare", "explain", "export", "iis", "load", "solve", "verify"]
+__all__ = ["Model", "compare", "explain", "export", "formulate", "iis", "load", "solve", "verify"]

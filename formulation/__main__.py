@@ -1,5 +1,8 @@
 """python -m formulation solve|verify|explain|export|compare|iis FILE: what can be done with a model in a file.
 
+python -m formulation TEXT, or a .txt or .md file, or - for standard input: the model that a description asks for, its
+solution, and what was not understood.
+
 Exit codes: 0 where the command did its work, whatever the result (an infeasible model is a result); `verify` 1 where a
 statement is broken; `compare` 0 for equivalent, 1 for different and 3 for undecided models; 2 for a mistake in the
 file or the arguments, told in one line; 130 after Ctrl-C.
@@ -28,6 +31,7 @@ from formulation.infeasible import Relaxations, relaxations
 from formulation.lines import one_line, shown
 from formulation.model import Model, load
 from formulation.numbers import Number, decimal_text
+from formulation.pipeline import formulate
 from formulation.report import Block, Heading, Paragraph, Table, show
 from formulation.schema import Problem, suggestion
 from formulation.solve import Solution, solve
@@ -90,9 +94,33 @@ def _parser() -> Parser:
     return parser
 
 
+_COMMANDS: Final = ("solve", "verify", "explain", "export", "compare", "iis")
+
+
 def _run(argv: list[str]) -> int:
+    # What is no command is a description, which holds blanks or is a file of text.
+    words = [word for word in argv if not word.startswith("-") or word == "-"]
+    if words and words[0] not in _COMMANDS and (words[0] == "-" or " " in words[0] or _is_text(words[0])):
+        return _formulate(_description_parser().parse_args(argv))
     given = _parser().parse_args(argv)
     return int(given.run(given))
+
+
+def _is_text(name: str) -> bool:
+    return Path(name).suffix.lower() in (".txt", ".md")
+
+
+def _description_parser() -> Parser:
+    parser = Parser(
+        prog="python -m formulation",
+        description="Make a model from a description, solve it, and say what was not understood.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("text", help="the description, a .txt or .md file that holds it, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    for option in _OPTIONS:
+        parser.add_argument(option, **_OPTIONS[option])
+    return parser
 
 
 def _load(given: argparse.Namespace, *files: str) -> list[Model]:
@@ -168,6 +196,26 @@ def _solve(given: argparse.Namespace) -> int:
     took = Paragraph(f"{solution.seconds:.2f} s.")
     _tell(given, plain, lambda: (_title(given, model), *told.result_blocks()[1:], took))
     return 0
+
+
+def _formulate(given: argparse.Namespace) -> int:
+    found = formulate(_text(given.text))
+    problem = found.reading.problem
+    solution = None if problem is None or problem.objective is None else _solved(given, found.model)
+    limit = {"time_limit": given.time_limit} if given.time_limit is not None else {}
+    _tell(given, found.plain(solution, **limit) if given.json else {}, lambda: found.blocks(solution, **limit))
+    return 0
+
+
+def _text(given: str) -> str:
+    if given != "-" and not _is_text(given):
+        return given
+    try:
+        return sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{given} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{given} is not text in UTF-8") from None
 
 
 def _explain(given: argparse.Namespace) -> int:

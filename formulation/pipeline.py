@@ -1,0 +1,137 @@
+"""From a description in words to a model that is solved and checked.
+
+`formulate` reads a text by the rules of `formulation.rules`; what they did not understand is told as findings and never
+filled in. The model knows the words that each of its parts comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from data.errors import UserError
+from formulation.explain import Explanation, explain
+from formulation.findings import findings as checked
+from formulation.lines import one_line
+from formulation.model import Model
+from formulation.report import Block, Entry, Heading, Paragraph, as_text
+from formulation.rules import Reading, read
+from formulation.sentences import sentence_at, sentences
+from formulation.solve import Solution, solve
+
+__all__ = ["Formulation", "Note", "formulate"]
+
+_LONGEST: Final = 20_000  # characters of a text
+_QUOTED: Final = 90  # characters of the words that a note is about
+_OPEN: Final = ("variables", "objective", "sentence", "number")
+"""Topics of notes that say that something is missing; the others are assumptions, and questions about the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a reader of the model should know: a topic, a sentence, and the characters of the text that it is about."""
+
+    topic: str
+    sentence: str
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """What became of a text: a model, and notes on what was not understood, assumed, or is worth a question."""
+
+    text: str
+    reading: Reading = field(repr=False)
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """What was not understood, then what was assumed."""
+        found = [Note(one.topic, one.sentence, (one.start, one.end)) for one in self.reading.findings]
+        return tuple(sorted(found, key=lambda one: one.topic not in _OPEN))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sentence and every number of the text found its place in a model."""
+        return self.reading.complete
+
+    @cached_property
+    def model(self) -> Model:
+        """The model. Raises UserError where the text gave none."""
+        if self.reading.problem is None:
+            raise UserError(f"the text gives no model: {self.notes[0].sentence}")
+        return Model(self.reading.problem)
+
+    def solve(self, **options: Any) -> Solution:
+        """Solve the model: see `formulation.solve.solve`. Raises UserError where there is none, or no objective."""
+        if self.model.problem.objective is None:
+            raise UserError("the text does not say what is sought: add what to minimise or maximise")
+        return solve(self.model, **options)
+
+    def explain(self, solution: Solution | None = None) -> Explanation:
+        """The model in words and algebra, and the result where one is given."""
+        return explain(self.model, solution)
+
+    def questions(self, solution: Solution | None = None, *, time_limit: float = 5.0) -> tuple[Note, ...]:
+        """What a careful analyst would ask about the model and its solution."""
+        values = solution.values if solution is not None and solution.values else None
+        found = checked(self.model, values, solution=solution if values else None, time_limit=time_limit)
+        return tuple(Note(one.topic, one.sentence) for one in found)
+
+    def plain(self, solution: Solution | None = None, *, time_limit: float = 5.0) -> dict[str, Any]:
+        """All of it as JSON values."""
+        has_model = self.reading.problem is not None
+        told = solution.plain() if solution is not None else {"status": "not solved", "objective": None, "values": {}}
+        asked = self.questions(solution, time_limit=time_limit) if has_model else ()
+        return {
+            "model": self.model.problem.plain() if has_model else None,
+            "complete": self.complete,
+            **told,
+            "findings": [
+                {"topic": one.topic, "sentence": one.sentence, "span": list(one.span) if one.span else None}
+                for one in (*self.notes, *asked)
+            ],
+        }
+
+    def blocks(self, solution: Solution | None = None, *, time_limit: float = 5.0) -> list[Block]:
+        """All of it for people: the model beside its sentences, the result, and the notes."""
+        found: list[Block] = []
+        asked: tuple[Note, ...] = ()
+        if self.reading.problem is not None:
+            found += self.explain(solution).blocks()
+            asked = self.questions(solution, time_limit=time_limit)
+        missing = [one for one in self.notes if one.topic in _OPEN]
+        assumed = [one for one in self.notes if one.topic not in _OPEN]
+        for title, notes in (("Not understood", missing), ("Assumed", assumed), ("To look at", asked)):
+            if notes:
+                found += [Heading(title), *self._told(notes)]
+        return found
+
+    def _told(self, notes: tuple[Note, ...] | list[Note]) -> Iterator[Block]:
+        places = sentences(self.text)
+        for one in notes:
+            quote = ""
+            if one.span is not None and one.topic in _OPEN:
+                place = sentence_at(places, one.span[0])
+                start, end = places[place] if place is not None else one.span
+                said = one_line(self.text[start:end])
+                quote = f'"{said if len(said) <= _QUOTED else said[: _QUOTED - 3] + "..."}"'
+            yield Entry(one.sentence, quote=quote) if quote else Paragraph(f"- {one.sentence}")
+
+    @property
+    def report(self) -> str:
+        """The model and its notes as text, not solved."""
+        return as_text(self.blocks())
+
+
+def formulate(text: str) -> Formulation:
+    """Read a description of an optimisation problem.
+
+    Any text gives a `Formulation`; what it lacks is in its notes. Raises UserError for an empty or a far too long text.
+    """
+    if not text.strip():
+        raise UserError("the text is empty: describe what is decided, what is sought and what must hold")
+    if len(text) > _LONGEST:
+        raise UserError(f"the text has {len(text):,} characters: describe the problem in at most {_LONGEST:,}")
+    return Formulation(text, read(text))
