@@ -69,7 +69,7 @@ def read(text: str) -> Reading:
     return replace(reading, text=text, findings=(*reading.findings, rest))
 
 
-_LONGEST: Final = 20_000  # characters that are read; longer texts are cut
+_LONGEST: Final = 6_000  # characters that are read; longer texts are cut
 _RESERVED: Final = table("sum selected first last in if for and or not is x")
 _AMOUNTS: Final = table("kg kilogram gram g mg lb pound ounce oz ton tonne litr gallon ml acr hectar hour minut")
 

@@ -138,11 +138,9 @@ def attributes(found: Sequence[Use]) -> list[Attribute]:
     """Uses gathered by what they are about, most alike first; one number of each variable in each."""
     groups: list[dict[int, Use]] = [{one.variable: one} for one in found]
     pairs = sorted(
-        (
-            (-_alike(a, b), i, j)
-            for (i, a), (j, b) in itertools.combinations(enumerate(found), 2)
-            if a.variable != b.variable and _alike(a, b) > 0
-        ),
+        (-score, i, j)
+        for (i, a), (j, b) in itertools.combinations(enumerate(found), 2)
+        if a.variable != b.variable and (score := _alike(a, b)) > 0
     )
     for _, i, j in pairs:
         one, other = groups[i], groups[j]

@@ -30,6 +30,7 @@ _ASKED: Final = table("must should needs need wants want least most has have")
 _LONGEST: Final = 6
 _LEAST_SCORE: Final = 1.5
 _MOST_SUBJECTS: Final = 6
+_MOST_GROUPS: Final = 60  # lists that are compared, the first of the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def find_variables(text: Text) -> Naming | None:
     groups = {
         group: None for at, word in enumerate(text.words) if word.lower in _JOINING for group in _listed(text, at)
     }
-    scored = [(_score(text, group), -i, group) for i, group in enumerate(groups)]
+    scored = [(_score(text, group), -i, group) for i, group in enumerate(itertools.islice(groups, _MOST_GROUPS))]
     best = max(scored, default=None)
     names = best[2] if best is not None and best[0] >= _LEAST_SCORE else _measured(text)
     names = names if len(names) > 1 else _subjects(text) or names
@@ -131,10 +132,9 @@ def _is_name(text: Text, at: int, alias: Phrase) -> bool:
 
 def _with_head(text: Text, name: Phrase, last: Phrase) -> Phrase:
     """'foldable' of 'foldable and regular phones' is a foldable phone, where the text says so elsewhere."""
-    stemmed = [word.stem for word in text.words]
     for start in range(1, len(last)):
         longer = (*name, *last[start:])
-        if not set(name) & set(last[start:]) and any(_at(stemmed, i, longer) for i in range(len(stemmed))):
+        if not set(name) & set(last[start:]) and _places(text, longer):
             return longer
     return name
 
@@ -272,8 +272,7 @@ def _name(text: Text, span: Span) -> Phrase | None:
 
 
 def _is_number(text: Text, at: int) -> bool:
-    word = text.words[at]
-    return any(one.start <= word.start and word.end <= one.end for one in text.figures)
+    return at in text.numbers
 
 
 def _often(text: Text, name: Phrase) -> bool:
@@ -281,8 +280,12 @@ def _often(text: Text, name: Phrase) -> bool:
 
 
 def _places(text: Text, name: Phrase) -> list[int]:
-    stemmed = [word.stem for word in text.words]
-    return [i for i in range(len(stemmed)) if _at(stemmed, i, name)]
+    words = text.words
+    return [
+        at
+        for at in text.places.get(name[0], [])
+        if at + len(name) <= len(words) and all(words[at + i].stem == part for i, part in enumerate(name))
+    ]
 
 
 # ---- which list is decided about -------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from formulation.quantities import Figure, numbers_in
@@ -124,6 +125,7 @@ MEASURES: Final = _MEASURES | stems(" ".join(_MEASURES))
 """Words that measure, and their stems: 'an acre of corn' is corn."""
 
 
+@lru_cache(maxsize=1 << 16)
 def alike(a: str, b: str) -> bool:
     """Whether two stems look like forms of one word: process and processing, mix and mixing, packing and packaging."""
     if a == b:
@@ -186,6 +188,25 @@ class Text:
                 return True
         return False
 
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """The words that are part of a number."""
+        within = [(self.span_of(one.start, one.end), one) for one in self.figures]
+        return frozenset(
+            at
+            for span, one in within
+            for at in range(span.first, min(span.last, len(self.words)))
+            if one.start <= self.words[at].start and self.words[at].end <= one.end
+        )
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Where each stem stands."""
+        found: dict[str, list[int]] = {}
+        for at, word in enumerate(self.words):
+            found.setdefault(word.stem, []).append(at)
+        return found
+
     def index(self, place: int) -> int:
         """The first word that starts at or behind a character."""
         low, high = 0, len(self.words)
@@ -221,4 +242,4 @@ class Text:
 
     def around(self, spans: Sequence[Span], at: int) -> Span:
         """The span among several that holds a word."""
-        return next(span for span in spans if at in span)
+        return spans[bisect_right(spans, at, key=lambda span: span.first) - 1]
