@@ -77,7 +77,8 @@ class Formulation:
         """What a careful analyst would ask about the model and its solution."""
         values = solution.values if solution is not None and solution.values else None
         found = checked(self.model, values, solution=solution if values else None, time_limit=time_limit)
-        return tuple(Note(one.topic, one.sentence) for one in found)
+        # What the reading did not use has been told by it.
+        return tuple(Note(one.topic, one.sentence) for one in found if one.topic != "unused number")
 
     def plain(self, solution: Solution | None = None, *, time_limit: float = 5.0) -> dict[str, Any]:
         """All of it as JSON values."""

@@ -26,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "order.yaml").write_text(bakery + order)
     assert "limit: oven" in bakery
     (tmp_path / "typo.yaml").write_text(bakery.replace("limit: oven", "limit: ovn"))
+    (workshop,) = fences("text")
+    (tmp_path / "workshop.txt").write_text(workshop)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
