@@ -23,6 +23,7 @@ from formulation.expressions import (
 )
 from formulation.kinds.base import Constraint, Mention, Statement
 from formulation.kinds.bound import SingleBound
+from formulation.kinds.cardinality import Cardinality
 from formulation.kinds.comparison import Comparison
 from formulation.kinds.conditional import Conditional
 from formulation.kinds.count import Count
@@ -98,7 +99,7 @@ class _Reader:
             minimum: Num | None = None
             if one.domain == "real" and self.decided(number):
                 # How much of an amount counts as any: where the text does not say, 1.
-                least = [line for line in self.draft.lines if line.kind == "least" and number in line.variables()]
+                least = [x for x in self.draft.lines if x.kind in ("least", "within") and number in x.variables()]
                 minimum = self.number(least[0].amounts[0]) if least else constant(1)
                 sources["minimum"] = Mention(origin="derived" if least else "assumed")
             domain = _DOMAINS[one.domain]
@@ -148,6 +149,9 @@ class _Reader:
                 return Count(of=decisions, **counted)
             case "least":
                 return SemiContinuous(variable=self.ref(line.sides[0][0]), minimum=number, **told)
+            case "within":
+                variable, high = self.ref(line.sides[0][0]), self.number(line.amounts[1])
+                return SemiContinuous(variable=variable, minimum=number, maximum=high, **told)
             case "lots":
                 return Lots(amount=sides[0], size=number, **told)
             case "charge":
@@ -229,6 +233,7 @@ _FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "iff": ((), ()),
     "count": ((), ()),
     "least": ((), ("minimum",)),
+    "within": ((), ("minimum", "maximum")),
     "lots": ((), ("size",)),
     "charge": ((), ("charge",)),
     "either": ((), ()),
@@ -306,6 +311,11 @@ class _Writer:
                 return self.count(statement, tuple(map(self.decision, of)))
             case SemiContinuous(variable=variable, minimum=minimum, maximum=None):
                 return self.weighed(statement, "least", None, minimum, "minimum", variable=variable)
+            case SemiContinuous(variable=variable, minimum=minimum, maximum=maximum) if maximum is not None:
+                ends = self.amount(statement, "minimum", minimum), self.amount(statement, "maximum", maximum)
+                return Line("within", amounts=ends, sides=(self.sum(statement, "variable", variable),))
+            case Cardinality(of=of, over=None):
+                return self.count(statement, tuple(Decision(self.place[ref.name]) for ref in of))
             case Lots(amount=of_lots, size=size):
                 return self.weighed(statement, "lots", None, size, "size", amount=of_lots)
             case FixedCharge(variable=variable, charge=charge):
@@ -330,7 +340,7 @@ class _Writer:
         amounts = (self.amount(statement, field, number),) if number is not None else ()
         return Line(kind, sense, amounts, tuple(self.sum(statement, name, side) for name, side in sides.items()))
 
-    def count(self, statement: Count, decisions: tuple[Decision, ...]) -> Line:
+    def count(self, statement: Count | Cardinality, decisions: tuple[Decision, ...]) -> Line:
         given = [(sense, field) for sense, field in _COUNTED.items() if getattr(statement, field) is not None]
         if len(given) != 1:
             raise DataError("the compact format counts with one limit")

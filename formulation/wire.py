@@ -18,6 +18,7 @@ one line a declaration, its kind first:
     iff V1 V2
     count <= 1 | V1 V2 V3               how many of them
     least N4 | V1                       none, or at least N4
+    within N4 N5 | V1                   none, or from N4 to N5
     lots N4 | V1
     charge N4 | V1                      paid once if there is any
     either bound <= N1 | V1 or bound >= N2 | V2
@@ -79,6 +80,7 @@ SHAPES: Final[dict[str, tuple[str, ...]]] = {
     "iff": ("decisions",),
     "count": ("sense", "number", "|", "decisions"),
     "least": ("number", "|", "variable"),
+    "within": ("number", "number", "|", "variable"),
     "lots": ("number", "|", "variable"),
     "charge": ("number", "|", "variable"),
     "either": ("row", "or", "row"),

@@ -195,6 +195,7 @@ EXAMPLES = [
     "iff V1 V2",
     "count <= 1 | V1 V2 not V3",
     "least N4 | V1",
+    "within N3 N4 | V1",
     "lots N4 | V1",
     "charge N4 | V1",
     "either bound <= N1 | V1 or bound >= N2 | V2",
