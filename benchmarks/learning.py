@@ -140,19 +140,20 @@ def report(stages: Sequence[str]) -> None:
                 "p, greedy": None,
                 "p, majority@16": None,
             }
+            greedy = found.get("greedy", {}) if name != "greedy" else {}
+            same = [greedy[i] for i in one["questions"]] if greedy else None
+            row["greedy on these"] = sum(same) if same else None
             if name != "samples":
-                greedy = found.get("greedy", {}) if name != "greedy" else {}
-                same = [greedy[i] for i in one["questions"]] if greedy else None
-                row |= {"greedy on these": sum(same) if same else None, "p, greedy": _p(same, one["correct"])}
-                rows.append(row)
+                rows.append({**row, "p, greedy": _p(same, one["correct"])})
                 continue
             votes = _votes(one)
             for vote, values in votes.items():
                 told = (
                     f"{sum(values) / n:.3f} [{', '.join(f'{x:.3f}' for x in bootstrap_ratio(values, [1] * n) or ())}]"
                 )
+                row |= {"measure": f"{vote}@16", "accuracy": told, "p, greedy": _p(same, values)}
                 p = None if vote in ("majority", "oracle") else _p(votes["majority"], values)
-                rows.append({**row, "measure": f"{vote}@16", "accuracy": told, "p, majority@16": p})
+                rows.append({**row, "p, majority@16": p})
         before = {name: one["correct"] for name, one in measures.items()}
     print_table(rows)
 
