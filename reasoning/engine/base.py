@@ -31,6 +31,7 @@ class Capabilities:
     cached_usage: bool = True  # says how many prompt tokens came from the prefix cache
     adapters: bool = False  # takes LoRA adapters at run time
     watch: bool = False  # log-probabilities of `Sampling.watch` beside each sampled token
+    grammar: bool = False  # samples only what `Sampling.grammar` allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Sampling:
     `temperature` 0 is greedy. Generation ends after `max_tokens` tokens, after any of the `stop` strings (which stay
     at the end of the ids and text), or at the model's end-of-sequence token. `seed` None leaves it to the engine.
     `watch` (at most 128 token ids) asks for the log-probabilities of those tokens too, wherever a token is sampled.
+    `grammar`, a GBNF grammar, is what the text must follow from its first character to the end-of-sequence token.
     """
 
     max_tokens: int
@@ -49,6 +51,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     logprobs: bool = True
     watch: tuple[int, ...] = ()
+    grammar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ class ServerEngine:
             raise EngineError(f"max_tokens is {sampling.max_tokens}; ask for at least one token")
         if sampling.watch:
             raise EngineError(f"the server {self.device} watches no tokens while it samples; use vLLM on this machine")
+        if sampling.grammar and not self.capabilities.grammar:
+            raise EngineError(f"the server {self.device} follows no grammar; serve the model with vLLM")
         body: dict[str, Any] = {
             "model": self.name,
             "max_tokens": min(sampling.max_tokens, room),
@@ -122,6 +124,8 @@ class ServerEngine:
         }
         if sampling.logprobs and self.capabilities.logprobs:
             body["logprobs"] = 0  # of the sampled token only
+        if sampling.grammar:
+            body["structured_outputs"] = {"grammar": sampling.grammar}
 
         async def once(meter: Meter) -> Completion:
             ids: list[int] = []
@@ -322,6 +326,7 @@ async def _probe(api: Api, model: str, tokenizer: Tokenizer) -> Capabilities:
             token_logprobs=all(f"token_id:{token}" in top for token in ids),
             score=isinstance(choice.get("prompt_logprobs"), list),
             cached_usage=_usage(answer.get("usage"), len(ids), 1).cached is not None,
+            grammar=True,  # a server that returns ids is vLLM
         )
 
     async def plain(_: Meter) -> Capabilities:

@@ -33,6 +33,11 @@ class HFTokenizer:
         self.eos_ids = frozenset(_eos_ids(model, self._tokenizer))
         self.bos_ids = _bos_ids(self._tokenizer)
 
+    @property
+    def pretrained(self) -> Any:
+        """The transformers tokenizer itself."""
+        return self._tokenizer
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, with no special tokens added; special tokens spelled in `text` stay plain text."""
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

@@ -58,6 +58,8 @@ class ToyEngine:
     async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:
         """Continue the solution of the last question in the prompt."""
         self._check(prompt_ids)
+        if sampling.grammar:
+            raise EngineError("the toy policy follows no grammar")
         rng = random.Random(f"{sampling.seed}")
         error = self.error if sampling.temperature > 0 else 0.0
         ids: list[int] = []

@@ -65,10 +65,11 @@ class TransformersEngine:
     def __init__(self, network: Any, tokenizer: HFTokenizer, *, name: str) -> None:
         self.name = name
         self.device: str = network.device.type
-        self.capabilities = Capabilities(watch=True)
+        self.capabilities = Capabilities(watch=True, grammar=True)
         self.tokenizer = tokenizer
         self.max_context: int = network.config.get_text_config().max_position_embeddings
         self._network: Any = network
+        self._compiler: Any = None  # of grammars, made for the first
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="transformers")
 
     async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:
@@ -80,7 +81,8 @@ class TransformersEngine:
             raise EngineError("a stop string is empty: leave it out")
         if len(sampling.watch) > MAX_TOKEN_IDS:
             raise EngineError(f"{len(sampling.watch)} token ids to watch: watch at most {MAX_TOKEN_IDS}")
-        job = _Sampling(self._network, self.tokenizer, list(prompt_ids), sampling, room)
+        grammar = self._grammar(sampling.grammar) if sampling.grammar else None
+        job = _Sampling(self._network, self.tokenizer, list(prompt_ids), sampling, room, grammar)
         with self._spent(job):
             await self._work(job.run)
         return job.completion()
@@ -112,6 +114,23 @@ class TransformersEngine:
         """Free the model. May be called twice."""
         self._network = None
         self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _grammar(self, grammar: str) -> _Grammar:
+        try:
+            import xgrammar
+        except ImportError:
+            raise EngineError("grammars need the package xgrammar: install it, or use vLLM") from None
+        width = self._network.config.get_text_config().vocab_size
+        if self._compiler is None:
+            pretrained = self.tokenizer.pretrained
+            info = xgrammar.TokenizerInfo.from_huggingface(
+                pretrained, vocab_size=width, stop_token_ids=sorted(self.tokenizer.eos_ids)
+            )
+            self._compiler = xgrammar.GrammarCompiler(info)
+        try:
+            return _Grammar(xgrammar.GrammarMatcher(self._compiler.compile_grammar(grammar)), width)
+        except RuntimeError as error:
+            raise EngineError(f"the grammar cannot be used: {one_line(error)}") from None
 
     def _room(self, prompt_ids: Sequence[int], needed: int) -> int:
         """New tokens that fit after the prompt; at least `needed`, or PromptTooLong."""
@@ -170,11 +189,42 @@ class _Job:
             return torch.log_softmax(output.logits[0].float(), dim=-1)
 
 
+class _Grammar:
+    """What a grammar allows after the tokens so far."""
+
+    def __init__(self, matcher: Any, width: int) -> None:
+        import xgrammar
+
+        self._matcher = matcher
+        self._mask = xgrammar.allocate_token_bitmask(1, width)
+
+    def allowed(self, row: Any) -> Any:
+        """Log-probabilities, with minus infinity for the tokens that are not allowed."""
+        import xgrammar
+
+        self._matcher.fill_next_token_bitmask(self._mask)
+        row = row.clone()
+        xgrammar.apply_token_bitmask_inplace(row[None], self._mask.to(row.device))
+        return row
+
+    def accept(self, token: int) -> None:
+        self._matcher.accept_token(token)
+
+
 class _Sampling(_Job):
     """Token-by-token sampling."""
 
-    def __init__(self, network: Any, tokenizer: HFTokenizer, prompt: list[int], sampling: Sampling, room: int) -> None:
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: HFTokenizer,
+        prompt: list[int],
+        sampling: Sampling,
+        room: int,
+        grammar: _Grammar | None = None,
+    ) -> None:
         super().__init__(network, prompt)
+        self.grammar = grammar
         self.tokenizer, self.sampling, self.limit = tokenizer, sampling, min(sampling.max_tokens, room)
         self.ids: list[int] = []
         self.values: list[float] = []
@@ -192,7 +242,9 @@ class _Sampling(_Job):
         following: Sequence[int] | None = None
         while len(self.ids) < self.limit and not self.stop.is_set():
             row = self.logprobs(1, following)[-1]
-            token = self._sample(row, generator)
+            token = self._sample(row if self.grammar is None else self.grammar.allowed(row), generator)
+            if self.grammar is not None:
+                self.grammar.accept(token)
             self.ids.append(token)
             self.values.append(row[token].item())
             self.watched.append(tuple(row[list(self.sampling.watch)].tolist()))

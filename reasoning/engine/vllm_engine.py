@@ -74,7 +74,7 @@ class VllmEngine:
 
         self.name = name
         self.device: str = current_platform.device_type
-        self.capabilities = Capabilities(adapters=not current_platform.is_cpu(), watch=True)
+        self.capabilities = Capabilities(adapters=not current_platform.is_cpu(), watch=True, grammar=True)
         self.tokenizer = tokenizer
         self.max_context: int = llm.model_config.max_model_len
         self._llm: Any = llm
@@ -100,6 +100,7 @@ class VllmEngine:
             # vLLM takes one or the other; either way the sampled token's own value comes first.
             logprobs=0 if sampling.logprobs and not sampling.watch else None,
             logprob_token_ids=list(sampling.watch) or None,
+            structured_outputs=_structured(sampling.grammar),
             **self._stop_params(sampling.stop),
         )
         result = output.outputs[0]
@@ -236,6 +237,15 @@ def _rest_of_each(logprobs: Any, count: int) -> tuple[tuple[float, ...], ...]:
     """The `count` named tokens' values at each position, which follow the actual token's."""
     values = logprobs.logprobs
     return tuple(tuple(values[start + 1 : start + 1 + count]) for start in logprobs.start_indices)
+
+
+def _structured(grammar: str) -> Any:
+    """How vLLM is told of a grammar."""
+    if not grammar:
+        return None
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return StructuredOutputsParams(grammar=grammar)
 
 
 def _usage(output: Any) -> Usage:

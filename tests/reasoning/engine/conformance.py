@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -202,6 +203,23 @@ class Conformance:
                     assert done.logprobs[position] == pytest.approx(sampled[0], abs=self.spread)
         self.fails(loop, lambda: engine.complete(prompt, Sampling(1, watch=tuple(range(100, 229)))))
         self.fails(loop, lambda: engine.complete(prompt, Sampling(1, watch=(10**7,))))
+
+    # ---- grammars --------------------------------------------------------------------------------------------------
+
+    def test_a_grammar_decides_what_may_be_sampled(self, loop: asyncio.Runner, engine: Engine) -> None:
+        prompt = engine.tokenizer.encode("The capital of France is")
+        grammar = 'root ::= "max " term (" + " term){0,2} "\\n"\nterm ::= ("N1*" | "N2*")? ("V1" | "V2")\n'
+        sampling = Sampling(40, grammar=grammar)
+        if self.refuses(loop, engine.capabilities.grammar, lambda: engine.complete(prompt, sampling)):
+            return
+        allowed = re.compile(r"max (N[12]\*)?V[12]( \+ (N[12]\*)?V[12]){0,2}\n")
+        for seed in range(4):
+            done = loop.run(engine.complete(prompt, Sampling(40, 1.5, seed=seed, grammar=grammar)))
+            assert allowed.fullmatch(done.text) and done.finish == "eos"
+            assert done.logprobs is not None or not engine.capabilities.logprobs
+        free = loop.run(engine.complete(prompt, Sampling(4)))
+        assert not free.text.startswith("max")
+        self.fails(loop, lambda: engine.complete(prompt, Sampling(4, grammar="root ::= (")))
 
     # ---- sampling --------------------------------------------------------------------------------------------------
 
