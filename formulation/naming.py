@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +16,7 @@ Texts = Sequence[str]
 """What a variable is called: its name, its label, its mentions in a text."""
 
 
-_TAKEN: Final = ("sum", "selected", "first", "last", "in", "if", "for", "and", "or", "not", "is")
+_TAKEN: Final = ("sum", "selected", "first", "last")
 
 
 def identifiers(labels: Sequence[str]) -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def identifiers(labels: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for label in labels:
         name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_") or "x"
-        name = f"x_{name}" if name[0].isdigit() or name in _TAKEN else name
+        name = f"x_{name}" if name[0].isdigit() or name in _TAKEN or keyword.iskeyword(name) else name
         free, number = name, 1
         while free in found:
             number += 1

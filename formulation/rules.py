@@ -7,7 +7,6 @@ model.
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Final, Literal
 
 from formulation.kinds.base import Constraint, Mention
 from formulation.model import Model
+from formulation.naming import identifiers
 from formulation.reading.numbers import Amount, Role, amounts
 from formulation.reading.statements import Reader, Said
 from formulation.reading.uses import attributes, uses
@@ -70,7 +70,6 @@ def read(text: str) -> Reading:
 
 
 _LONGEST: Final = 6_000  # characters that are read; longer texts are cut
-_RESERVED: Final = table("sum selected first last in if for and or not is x")
 _AMOUNTS: Final = table("kg kilogram gram g mg lb pound ounce oz ton tonne litr gallon ml acr hectar hour minut")
 
 
@@ -79,7 +78,7 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
     text = naming.text
     numbers = amounts(naming, roles)
     labels = [_label(naming, i) for i in range(len(naming.names))]
-    names = _names([text.text[slice(*text.characters(span))] for span in labels])
+    names = identifiers([text.text[slice(*text.characters(span))] for span in labels])
     reader = Reader(naming, names, numbers, attributes(uses(naming, numbers)))
     objective, used = reader.objective()
     said = reader.limits()
@@ -110,20 +109,6 @@ def _label(naming: Naming, variable: int) -> Span:
     while last < len(words) and words[last].stem in naming.shared:
         last += 1
     return Span(found.first, last)
-
-
-def _names(labels: Sequence[str]) -> list[str]:
-    """A name in letters, digits and _ for every label."""
-    found: list[str] = []
-    for label in labels:
-        name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_") or "x"
-        name = f"x_{name}" if name[0].isdigit() or name in _RESERVED or keyword.iskeyword(name) else name
-        free, number = name, 1
-        while free in found:
-            number += 1
-            free = f"{name}_{number}"
-        found.append(free)
-    return found
 
 
 def _variable(naming: Naming, variable: int, label: Span) -> Variable:

@@ -100,7 +100,8 @@ def test_rows_of_several_statements_say_what_these_mean_together(seed: int) -> N
     parts = [part for part in parts if not part.sets]
     objective = next((part.objective for part in parts if part.objective is not None), None)
     both = Problem(
-        variables={name: variable for part in parts for name, variable in part.variables.items()} or {"x": {"upper": 2}},
+        variables={name: variable for part in parts for name, variable in part.variables.items()}
+        or {"x": {"upper": 2}},
         constraints=[found.model_copy(update={"id": ""}) for part in parts for found in part.constraints],
         objective=objective,
     )

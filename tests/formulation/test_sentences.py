@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_where_they_end(text: str, expected: list[str]) -> None:
 @given(st.text(alphabet="ab1 .!?\n", max_size=40))
 def test_they_hold_every_word_and_do_not_overlap(text: str) -> None:
     places = sentences(text)
-    assert all(a[1] <= b[0] for a, b in zip(places, places[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(places))
     for position, character in enumerate(text):
         if character.isalnum():
             place = sentence_at(places, position)
