@@ -20,7 +20,10 @@ from data.errors import DataError, UserError
 from data.rows import RowFile, Solution, read_rows
 
 if TYPE_CHECKING:
+    from formulation.kinds.base import Constraint
+    from formulation.quantities import Figure
     from formulation.schema import Problem
+    from formulation.wire import Draft, Line
 
 __all__ = ["main", "solution"]
 
@@ -33,8 +36,30 @@ def solution(name: str, problem: Problem, origin: str) -> Solution:
 
     text = problem.text or ""
     figures = numbers_in(text)
-    lines = write(draft_of(problem, figures)).splitlines(keepends=True)
+    draft = _as_told(draft_of(problem, figures), problem, figures)
+    lines = write(draft).splitlines(keepends=True)
     return Solution(name, tagged(text, figures), "", tuple(lines), origin=origin, provenance={"wire": VERSION})
+
+
+def _as_told(draft: Draft, problem: Problem, figures: Sequence[Figure]) -> Draft:
+    """The draft with its statements, behind the objective, in the order in which the text says them.
+
+    A small model learns one order sooner than many. A statement stands where its limit does, or else its sentence.
+    """
+    from formulation.wire import Draft
+
+    goals = [line for line in draft.lines if line.kind in ("max", "min")]
+    behind = draft.lines[len(goals) :]
+
+    def place(pair: tuple[Line, Constraint]) -> int:
+        line, statement = pair
+        tags = [amount.tag for amount in line.amounts if amount.tag] or list(line.tags())
+        mention = statement.sources.get("")
+        span = mention.span if mention is not None else None
+        return figures[tags[0] - 1].start if tags else span[0] if span is not None else len(problem.text or "")
+
+    told = sorted(zip(behind, problem.constraints, strict=True), key=place)
+    return Draft(draft.variables, (*goals, *(line for line, _ in told)))
 
 
 def _problems(given: Any) -> Iterator[tuple[str, str, Problem]]:

@@ -25,7 +25,7 @@ class Profile:
 
     `step_end` closes a step; `stop` are the texts that end a whole solution sampled in one go. `shots` worked examples
     precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
-    a line `#### 72`, or `\\boxed{72}`. With `calculator`, wrong `<<48/2=25>>` annotations are corrected. Text up to
+    a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are corrected. Text up to
     `think_end` is thinking, in which no final answer counts. The token limits are per step and per whole answer.
     """
 
@@ -34,7 +34,7 @@ class Profile:
     shots: int
     step_end: str
     stop: tuple[str, ...]
-    answer: Literal["hashes", "boxed"]
+    answer: Literal["hashes", "boxed", "whole"]
     calculator: bool
     think_end: str | None
     max_step_tokens: int
@@ -61,6 +61,8 @@ class Profile:
                 return Finish.END, None
             return Finish.STEP, None
         solution = before + text
+        if self.answer == "whole":
+            return (Finish.ANSWER, solution) if ended else (Finish.STEP, None)
         if self.think_end is not None:
             _, closed, solution = solution.rpartition(self.think_end)
             if not closed:
@@ -77,6 +79,7 @@ PROFILES: Final = {
     for p in (
         Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
+        Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
         Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048),
         Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384),
     )
