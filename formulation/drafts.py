@@ -45,7 +45,7 @@ from formulation.schema import Domain, Problem, Variable
 from formulation.sentences import sentence_at, sentences
 from formulation.wire import Amount, Decision, Declared, Draft, Line, Short, Term
 
-__all__ = ["draft_of", "problem_of", "tagged"]
+__all__ = ["draft_of", "problem_of", "tagged", "tags_in"]
 
 _DOMAINS: Final[Mapping[Short, Domain]] = {"int": "integer", "real": "continuous", "yes": "binary"}
 
@@ -57,6 +57,14 @@ def tagged(text: str, figures: Sequence[Figure]) -> str:
         parts += [text[at : figure.start], f"N{number} "]
         at = figure.start
     return "".join([*parts, text[at:]])
+
+
+def tags_in(text: str) -> int:
+    """How many numbers a text was tagged with."""
+    count = 0
+    for match in re.finditer(r"(?<!\w)N(\d{1,4}) ", text):
+        count += int(match[1]) == count + 1
+    return count
 
 
 # ---- drafts as problems ----------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ __all__ = [
     "Accuracy",
     "Canonical",
     "Paired",
+    "Stated",
     "Tally",
     "agrees",
     "canonical_accuracy",
@@ -45,6 +46,7 @@ __all__ = [
     "execution_accuracy",
     "paired",
     "seed_accuracies",
+    "stated",
     "tally",
     "whole_model_accuracy",
     "with_domain",
@@ -307,7 +309,7 @@ def canonical_report(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stated:
+class Stated:
     """A statement: its class in the seed paper, and what it says over gold variables."""
 
     name: str
@@ -326,7 +328,7 @@ def seed_accuracies(gold: Sequence[Model], predicted: Sequence[Model | None]) ->
     expressions: list[int] = []
     sizes: list[int] = []
     for one, other in zip(gold, predicted, strict=True):
-        wanted_goal, wanted = _stated(one, {name: name for name in one.problem.variables})
+        wanted_goal, wanted = stated(one, {name: name for name in one.problem.variables})
         sizes.append(len(wanted))
         if other is None:
             for counts in (models, classes, expressions):
@@ -335,7 +337,7 @@ def seed_accuracies(gold: Sequence[Model], predicted: Sequence[Model | None]) ->
         ours, theirs = texts_of(other), texts_of(one)
         names = list(theirs)
         pairs = zip(ours, matched(list(ours.values()), list(theirs.values())), strict=True)
-        goal, found = _stated(other, {name: f"?{name}" if j is None else names[j] for name, j in pairs})
+        goal, found = stated(other, {name: f"?{name}" if j is None else names[j] for name, j in pairs})
         same_class, same_expression = _agreements(wanted, found)
         classes.append(same_class)
         expressions.append(same_expression)
@@ -347,7 +349,7 @@ def seed_accuracies(gold: Sequence[Model], predicted: Sequence[Model | None]) ->
     }
 
 
-def _agreements(wanted: Sequence[_Stated], found: Sequence[_Stated]) -> tuple[int, int]:
+def _agreements(wanted: Sequence[Stated], found: Sequence[Stated]) -> tuple[int, int]:
     """How many gold constraints have a partner of the same class, and of the same expression."""
     import networkx
 
@@ -361,8 +363,11 @@ def _agreements(wanted: Sequence[_Stated], found: Sequence[_Stated]) -> tuple[in
     return sum(a.name == b.name for a, b in chosen), sum(a.says == b.says for a, b in chosen)
 
 
-def _stated(model: Model, names: Mapping[str, str]) -> tuple[Hashable, list[_Stated]]:
-    """The objective and the constraints of a model, over variables renamed by `names`."""
+def stated(model: Model, names: Mapping[str, str]) -> tuple[Hashable, list[Stated]]:
+    """The goals and the constraints of a model, over variables renamed by `names`, each comparable with other models'.
+
+    Raises UserError or DataError where the model cannot be written out.
+    """
     ground = model.ground
     said: dict[str, list[Hashable]] = {one.id: [] for one in model.problem.constraints}
 
@@ -400,8 +405,10 @@ def _stated(model: Model, names: Mapping[str, str]) -> tuple[Hashable, list[_Sta
         (goal.sense, frozenset(Counter(map(linear, goal.of)).items()), goal.worst, goal.weight, goal.priority)
         for goal in ground.goals
     )
-    stated = [_Stated(seed_class(one), frozenset(Counter(said[one.id]).items())) for one in model.problem.constraints]
-    return goals, stated
+    constraints = [
+        Stated(seed_class(one), frozenset(Counter(said[one.id]).items())) for one in model.problem.constraints
+    ]
+    return goals, constraints
 
 
 def _row_key(names: Sequence[Hashable], row: Rows) -> Hashable:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from data.errors import DataError, UserError
 from data.nl4opt import declared
 from data.records import Problem
-from formulation.drafts import problem_of, tagged
+from formulation.drafts import problem_of, tagged, tags_in
 from formulation.metrics import canonical_of_example, canonical_of_model
 from formulation.model import Model
 from formulation.quantities import numbers_in
-from formulation.wire import parse, write
+from formulation.wire import grammar, parse, write
 
 __all__ = ["Drafts"]
 
@@ -33,8 +33,12 @@ class Drafts:
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
         """Problems of a split, dev or test, with their declared models. Raises DataError or UserError."""
+        if split not in ("dev", "test"):
+            raise UserError(
+                f"no split '{split}' has models: choose dev or test (training rows are files, see data.drafts)"
+            )
         found = []
-        for number, example in enumerate(declared(split, directory=data_dir)):
+        for number, example in enumerate(declared(cast("Literal['dev', 'test']", split), directory=data_dir)):
             text = example.document
             found.append(
                 Problem(
@@ -42,6 +46,17 @@ class Drafts:
                 )
             )
         return found[offset:][:limit]
+
+    def grammar(self, problem: Problem, before: str, unit: Literal["step", "answer"]) -> str:
+        """What may follow the lines `before`: numbers are those of the text, variables those declared."""
+        written = before.splitlines()
+        variables = sum(line.startswith("var ") for line in written)
+        return grammar(
+            tags_in(problem.question),
+            variables=variables,
+            lines=len(written) - variables,
+            unit="line" if unit == "step" else "draft",
+        )
 
     def canonical(self, answer: str) -> str | None:
         """The lines in one order, or None where they are no draft. Words of variables and orders of terms count."""

@@ -358,23 +358,44 @@ class _Reader:
 # ---- what may be written ---------------------------------------------------------------------------------------------
 
 
-def grammar(numbers: int, names: Sequence[str] = ()) -> str:
-    """The format as a GBNF grammar, for a text with so many tagged numbers.
+def grammar(
+    numbers: int,
+    names: Sequence[str] = (),
+    *,
+    variables: int = 0,
+    lines: int = 0,
+    unit: Literal["draft", "line"] = "draft",
+) -> str:
+    """What may follow a draft's first `variables` and `lines`, as a GBNF grammar: all the rest, or one line of it.
 
-    `names` are the words that variables may have (default: any letters, digits, blanks and hyphens). Every
-    text that it allows can be read: a line names only variables that were declared.
+    `numbers` is how many tagged numbers the text has; `names` are the words that variables may have (default: any
+    letters, digits, blanks and hyphens). Every text that it allows can be read: a line names only variables that were
+    declared, and one variable and one line at least there are. One line may be none where the draft may end.
     """
-    rules = [f"root ::= {' | '.join(f'vars{n} body{n}' for n in range(1, MOST_VARIABLES + 1))}"]
-    words = " | ".join(map(_quoted, names)) if names else "[A-Za-z] [A-Za-z0-9 -]{0,58} [A-Za-z0-9]"
-    rules += [f"words ::= {words}", 'var ::= "var " ("int " | "real " | "yes ") words "\\n"']
-    tags = " | ".join(_quoted(f"N{n}") for n in range(1, numbers + 1))
-    amount = f"tag | {_quoted('0')} | {_quoted('1')}" if numbers else f"{_quoted('0')} | {_quoted('1')}"
-    rules += [*([f"tag ::= {tags}"] if numbers else []), f"number ::= {amount}"]
-    rules.append(f"sense ::= {' | '.join(map(_quoted, SENSES))}")
+    counts = range(max(variables, 1), MOST_VARIABLES + 1) if not lines else [variables]
+    more = [n for n in counts if n > variables] if not lines else []
+    if lines:
+        end = f'(line{variables} "\\n")'
+        root = [f"{end}{{0,{max(_MOST_LINES - lines, 0)}}}" if unit == "draft" else f"{end}?"]
+    elif unit == "draft":
+        root = [f"{f'vars{n - variables} ' if n > variables else ''}body{n}" for n in counts]
+    else:
+        root = ["var"] * bool(more) + [f'line{variables} "\\n"'] * bool(variables)
+        counts = [variables] if variables else []
+    rules = [f"root ::= {' | '.join(root)}"]
+    if more:
+        words = " | ".join(map(_quoted, names)) if names else "[A-Za-z] [A-Za-z0-9 -]{0,58} [A-Za-z0-9]"
+        rules += [f"words ::= {words}", 'var ::= "var " ("int " | "real " | "yes ") words "\\n"']
+    if more and unit == "draft":
+        rules += [f"vars{n - variables} ::= {' '.join(['var'] * (n - variables))}" for n in more]
+    if counts:
+        tags = " | ".join(_quoted(f"N{n}") for n in range(1, numbers + 1))
+        amount = f"tag | {_quoted('0')} | {_quoted('1')}" if numbers else f"{_quoted('0')} | {_quoted('1')}"
+        rules += [*([f"tag ::= {tags}"] if numbers else []), f"number ::= {amount}"]
+        rules.append(f"sense ::= {' | '.join(map(_quoted, SENSES))}")
     weight = '(tag "*")? ' if numbers else ""
-    for n in range(1, MOST_VARIABLES + 1):
+    for n in counts:
         rules += [
-            f"vars{n} ::= {' '.join(['var'] * n)}",
             f"variable{n} ::= {' | '.join(_quoted(f'V{k}') for k in range(1, n + 1))}",
             f'terms{n} ::= "-"? {weight}variable{n} ((" + " | " - ") {weight}variable{n}){{0,{MOST_VARIABLES}}}',
             f'variables{n} ::= variable{n} (" + " variable{n}){{0,{MOST_VARIABLES}}}',
@@ -382,8 +403,9 @@ def grammar(numbers: int, names: Sequence[str] = ()) -> str:
             f'decisions{n} ::= decision{n} (" " decision{n}){{0,{MOST_VARIABLES}}}',
             f"row{n} ::= {' | '.join(_rule(kind, n) for kind in _ROWS)}",
             f"line{n} ::= {' | '.join(_rule(kind, n) for kind in SHAPES)}",
-            f'body{n} ::= (line{n} "\\n"){{1,{_MOST_LINES}}}',
         ]
+        if not lines and unit == "draft":
+            rules.append(f'body{n} ::= (line{n} "\\n"){{1,{_MOST_LINES}}}')
     return "\n".join(rules) + "\n"
 
 

@@ -61,13 +61,24 @@ class Policy:
         """The most completion tokens one sample may take."""
         return self.profile.max_step_tokens if unit == "step" else self.profile.max_answer_tokens
 
+    def grammar(self, problem: Problem, before: str, unit: Literal["step", "answer"]) -> str:
+        """The grammar of what follows `before`, where the task has one and the engine can follow it; else empty."""
+        of_task = getattr(self.task, "grammar", None)
+        return of_task(problem, before, unit) if of_task and self.engine.capabilities.grammar else ""
+
     async def sample(
-        self, prefix: Sequence[int], before: str, unit: Literal["step", "answer"], seed: int, max_tokens: int
+        self,
+        prefix: Sequence[int],
+        before: str,
+        unit: Literal["step", "answer"],
+        seed: int,
+        max_tokens: int,
+        grammar: str = "",
     ) -> Expanded:
         """Continue a partial solution.
 
-        `prefix` are all ids up to here, `before` the solution's text so far. At most `max_tokens` tokens are
-        generated, discarded ones included; a step this limit falls into ends as CUT.
+        `prefix` are all ids up to here, `before` the solution's text so far, `grammar` as `Policy.grammar` gives it. At
+        most `max_tokens` tokens are generated, discarded ones included; a step this limit falls into ends as CUT.
         """
         stop = self.profile.stop if unit == "answer" else (self.profile.step_end,)
         steps: list[Step] = []
@@ -80,7 +91,15 @@ class Policy:
                 return Expanded((*steps, self._step(kept, self._decode(kept), Finish.CUT)), usage)
             completion = await self.engine.complete(
                 (*prefix, *(i for s in steps for i in s.ids), *(i for s in kept for i in s.ids)),
-                Sampling(left, self.temperature, self.top_p, (seed + 7919 * corrections) % 2**31, stop, watch=watch),
+                Sampling(
+                    left,
+                    self.temperature,
+                    self.top_p,
+                    (seed + 7919 * corrections) % 2**31,
+                    stop,
+                    watch=watch,
+                    grammar=grammar,
+                ),
             )
             usage += completion.usage
             pieces = self._split(completion)

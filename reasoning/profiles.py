@@ -25,8 +25,9 @@ class Profile:
 
     `step_end` closes a step; `stop` are the texts that end a whole solution sampled in one go. `shots` worked examples
     precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
-    a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are corrected. Text up to
-    `think_end` is thinking, in which no final answer counts. The token limits are per step and per whole answer.
+    a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are
+    corrected. Text up to `think_end` is thinking, in which no final answer counts. The token limits are per step and
+    per whole answer.
     """
 
     name: str

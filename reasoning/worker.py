@@ -32,9 +32,9 @@ class PolicyWorker:
         """One sample or one value. A value that is no probability is an error of the reward, and raises."""
         if isinstance(request, Expand):
             seed = tree.sample_seed(request)
-            return await self.policy.sample(
-                tree.ids(request.node), tree.text(request.node), request.unit, seed, max_tokens
-            )
+            before = tree.text(request.node)
+            grammar = self.policy.grammar(self.problem, before, request.unit)
+            return await self.policy.sample(tree.ids(request.node), before, request.unit, seed, max_tokens, grammar)
         assert isinstance(request, Evaluate)
         if self.reward is None:
             raise ValueError("the method asks for a process reward and none was given")

@@ -23,6 +23,9 @@ class Example:
 class Task(Protocol):
     """A kind of problem.
 
+    A task whose solutions follow a grammar has a method more, `grammar(problem, before, unit)`: the GBNF grammar of
+    what may follow the solution's text `before`, a whole solution (`unit` "answer") or one step ("step").
+
     A task knows questions and answers and nothing of prompts, tokens or models; how a policy is asked and what its
     steps look like is the policy profile's part.
     """

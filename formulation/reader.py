@@ -1,0 +1,273 @@
+"""Reading texts with a language model: drafts by search, compared, doubted, and ranked.
+
+    with Reader() as reader: reading = reader.read(text)
+
+The model writes the compact format of `formulation.wire` under a grammar made for the text, so that every draft names
+only numbers that stand in the text. Nothing of it is trusted: a draft is a candidate, and what is returned is every
+different model with how likely it is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, get_args
+
+from data.errors import DataError, UserError
+from data.records import Problem as Question
+from formulation.doubts import lines_in_doubt
+from formulation.drafts import draft_of, problem_of, tagged
+from formulation.phased import Phased
+from formulation.quantities import Figure, numbers_in
+from formulation.ranker import Ranker, features, shipped
+from formulation.rules import Reading as RulesReading
+from formulation.rules import read as read_by_rules
+from formulation.schema import Problem
+from formulation.task import Drafts
+from formulation.votes import Candidate, Distinct, distinct, row_vote
+from formulation.wire import parse
+from search.best_of_n import BestOfN
+from search.driver import drive
+from search.types import State, Usage
+
+if TYPE_CHECKING:
+    from reasoning.engine.base import Engine
+    from reasoning.policy import Policy
+    from search.algorithm import Algorithm
+    from search.tree import Tree
+
+__all__ = ["METHODS", "Method", "ModelReading", "Ranked", "Reader"]
+
+T = TypeVar("T")
+Method = Literal["one-step", "vote", "phased", "search"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+_ROOM: Final = 64  # tokens that must be left for an answer
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One of the different models of a text, and how likely it is right, in [0, 1]."""
+
+    found: Distinct
+    confidence: float
+
+    @property
+    def problem(self) -> Problem:
+        """The model."""
+        return self.found.problem
+
+
+@dataclass(frozen=True)
+class ModelReading:
+    """What a model made of a text: `models` are different from each other, the likeliest first.
+
+    `rules` is the reading by rules of the same text; `usage` and `seconds` are what it cost, `samples` how many drafts
+    were written and `failed` how many of them are no model.
+    """
+
+    text: str
+    models: tuple[Ranked, ...]
+    rules: RulesReading = field(repr=False)
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    samples: int = 0
+    failed: int = 0
+
+    @property
+    def problem(self) -> Problem | None:
+        """The likeliest model, None where there is none."""
+        return self.models[0].problem if self.models else None
+
+
+class Reader:
+    """A language model that reads texts.
+
+    `policy`, `adapter`, `backend` and `engine` are those of `reasoning.engine.open_engine`; the embedded model takes
+    its shipped adapter for this where none is named. An open engine may be passed as `policy`; it is not closed.
+
+    Methods: "one-step" writes one draft greedily; "vote" writes `samples` drafts at `temperature` and takes the model
+    that most of them say; "phased" decides variables, goal and statements one after the other by votes; "search" does
+    the same, reads doubtful lines again, adds the reading by rules, and ranks all of them (`formulation.ranker`).
+
+    Raises UserError for what the user can mend, and the engine's error where a model does not start.
+    """
+
+    def __init__(
+        self,
+        policy: str | Engine | None = None,
+        *,
+        adapter: str | None = None,
+        method: Method = "search",
+        samples: int = 16,
+        temperature: float = 0.7,
+        seed: int = 0,
+        backend: str = "auto",
+        engine: Mapping[str, str] | None = None,
+        ranker: Ranker | None = None,
+    ) -> None:
+        if method not in METHODS:
+            raise UserError(f"no method {method!r}: choose one of {', '.join(METHODS)}")
+        if samples < 1:
+            raise UserError(f"samples must be at least 1, not {samples}")
+        if not 0 <= temperature <= 2:
+            raise UserError(f"temperature must be from 0 to 2, not {temperature}")
+        self.method: Method = method
+        self.samples = 1 if method == "one-step" else samples
+        self.temperature = 0.0 if method == "one-step" else temperature
+        self.seed = seed
+        self._spec = policy
+        self._adapter = adapter
+        self._backend = backend
+        self._options = dict(engine or {})
+        self._ranker = ranker
+        self._engine: Engine | None = None
+        self._policy: Policy | None = None
+        self._runner: asyncio.Runner | None = None
+
+    async def start(self) -> None:
+        """Open the model. Called on first use; calling it twice does nothing."""
+        if self._policy is not None:
+            return
+        from reasoning.adapters import shipped as shipped_adapter
+        from reasoning.engine import open_engine
+        from reasoning.policy import Policy
+        from reasoning.profiles import get_profile
+
+        task = Drafts()
+        if self._spec is None or isinstance(self._spec, str):
+            adapter = self._adapter
+            if adapter is None and (found := shipped_adapter(self._spec, task.name)) is not None:
+                adapter = str(found)
+            self._engine = await open_engine(self._spec, adapter=adapter, backend=self._backend, options=self._options)
+            engine = self._engine
+        else:
+            engine = self._spec
+        self._policy = Policy(engine, task, get_profile("draft"), self.temperature)
+
+    async def aclose(self) -> None:
+        """Close what was opened. May be called twice."""
+        engine, self._engine, self._policy = self._engine, None, None
+        if engine is not None:
+            await engine.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def read(self, text: str, name: str = "text") -> ModelReading:
+        """`aread`, for programs without an event loop."""
+        return self._run_sync(self.aread(text, name))
+
+    def close(self) -> None:
+        """`aclose`, for programs without an event loop."""
+        if self._runner is not None:
+            self._run_sync(self.aclose())
+            self._runner.close()
+            self._runner = None
+
+    def __enter__(self) -> Self:
+        self._run_sync(self.start())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _run_sync(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(work)
+
+    async def aread(self, text: str, name: str = "text") -> ModelReading:
+        """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long."""
+        from reasoning.worker import PolicyWorker
+
+        await self.start()
+        assert self._policy is not None
+        begun = time.perf_counter()
+        figures = numbers_in(text)
+        question = Question(name, tagged(text, figures))
+        prompt = self._policy.prompt(question)
+        context = self._policy.engine.max_context
+        if len(prompt) + _ROOM > context:
+            raise UserError(
+                f"the text takes {len(prompt)} tokens and the model reads {context}: shorten it, or name a larger model"
+            )
+        tree, _ = await drive(
+            self._algorithm(text, figures), State(name, prompt, self.seed), PolicyWorker(question, self._policy)
+        )
+        drafts = list(_candidates(tree, text, figures))
+        finished = sum(node.samples for node in tree.answered())
+        rules = read_by_rules(text)
+        return ModelReading(
+            text,
+            tuple(self._ranked(drafts, text, figures, rules)),
+            rules,
+            tree.policy_usage,
+            time.perf_counter() - begun,
+            finished,
+            finished - sum(one.samples for one in drafts),
+        )
+
+    def _algorithm(self, text: str, figures: Sequence[Figure]) -> Algorithm:
+        match self.method:
+            case "phased":
+                return Phased(self.samples)
+            case "search":
+                return Phased(self.samples, lambda written: lines_in_doubt(text, figures, written))
+        return BestOfN(self.samples)
+
+    def _ranked(
+        self, drafts: Sequence[Candidate], text: str, figures: Sequence[Figure], rules: RulesReading
+    ) -> Iterator[Ranked]:
+        """The different models, the likeliest first."""
+        if self.method in ("one-step", "vote"):
+            yield from (Ranked(one, one.share) for one in distinct(drafts))
+            return
+        voted = row_vote(drafts, text, figures)
+        if self.method == "phased":
+            models = distinct([*drafts, *([voted] if voted is not None else [])])
+            # What the statements' own votes make of it comes first, with the least of these votes.
+            order = sorted(models, key=lambda one: not one.of("vote"))
+            yield from (Ranked(one, min(one.weakest, one.goal) if one.of("vote") else one.share) for one in order)
+            return
+        models = distinct([*drafts, *([voted] if voted is not None else []), *_by_rules(rules, figures)])
+        ranker = self._ranker or shipped()
+        scored = zip(models, features(models, figures, complete=rules.complete), strict=True)
+        yield from sorted(
+            (Ranked(one, ranker.confidence(given)) for one, given in scored), key=lambda one: -one.confidence
+        )
+
+
+def _by_rules(rules: RulesReading, figures: Sequence[Figure]) -> Iterator[Candidate]:
+    """The reading by rules as a candidate."""
+    if rules.problem is None or rules.problem.objective is None:
+        return
+    try:
+        draft = draft_of(rules.problem, figures)
+    except DataError:
+        draft = None
+    yield Candidate(rules.problem, "rules", draft)
+
+
+def _candidates(tree: Tree, text: str, figures: Sequence[Figure]) -> Iterator[Candidate]:
+    """Every draft of a tree that is a problem, equal ones once."""
+    for node in tree.answered():
+        try:
+            draft = parse(tree.text(node.id), len(figures))
+            problem = problem_of(draft, text, figures)
+        except DataError:
+            continue
+        segments = [segment for one in tree.path(node.id) if one.step is not None for segment in one.step.segments]
+        known = [segment.logprobs for segment in segments if segment.logprobs is not None]
+        logprobs = [x for one in known for x in one]
+        mean = math.fsum(logprobs) / len(logprobs) if logprobs and len(known) == len(segments) else None
+        yield Candidate(problem, "model", draft, node.samples, mean)
