@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Final
 
 from data.errors import UserError
 from formulation.binding import Bound, Key, bind, show_key
@@ -14,6 +15,7 @@ from formulation.expressions import constant, expression
 from formulation.ground import Ground, ground
 from formulation.kinds.base import Constraint
 from formulation.linearize import Matrix, linearize
+from formulation.lines import one_line
 from formulation.schema import Problem, read_problem, suggestion
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from formulation.verify import Verdict
 
 __all__ = ["Model", "load"]
+
+_NAME: Final = 60  # characters of a name in a repr
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Model:
     data: Mapping[str, Any] = field(default_factory=dict)
     folder: Path = Path()
     ignore_strict: bool = False
+
+    def __repr__(self) -> str:
+        problem = self.problem
+        name = shorten(one_line(problem.name or problem.text or ""), _NAME, placeholder=" ...")
+        goals = problem.objective.goals() if problem.objective is not None else ()
+        sought = (goals[0].sense if len(goals) == 1 else f"{len(goals)} goals") if goals else "no objective"
+        counts = ((len(problem.variables), "variable"), (len(problem.constraints), "statement"))
+        parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+        return f"<Model{f' {name!r}' if name else ''}: {', '.join([*parts, sought])}>"
 
     @cached_property
     def bound(self) -> Bound:

@@ -263,3 +263,16 @@ def test_what_a_model_can_do_is_what_the_functions_do(tmp_path):
 def test_a_file_that_is_no_model_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         load(tmp_path / "none.json")
+
+
+def test_a_model_is_shown_in_one_line():
+    shop = load({**SHOP, "name": "A shop\nof two goods"})
+    assert repr(shop) == "<Model 'A shop of two goods': 3 variables, 3 statements, maximize>"
+    assert repr(shop.relax("work").fix("late", 2).relax("few")) == repr(shop).replace("3 statements", "2 statements")
+    one = {"variables": {"x": {}}, "constraints": [{"kind": "linear", "row": "x >= 3"}]}
+    assert repr(load(one)) == "<Model: 1 variable, 1 statement, no objective>"
+    said = {**one, "text": "Word " * 100, "objective": {"kind": "optimize", "sense": "minimize", "terms": "x"}}
+    assert repr(load(said)).startswith("<Model 'Word Word ") and len(repr(load(said))) < 120
+    goals = [{"sense": sense, "terms": "x"} for sense in ("minimize", "maximize")]
+    two = {**one, "objective": {"kind": "goals", "of": goals}}
+    assert repr(load(two)) == "<Model: 1 variable, 1 statement, 2 goals>"
