@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, get_args
 from data.errors import DataError, UserError
 from data.records import Problem as Question
 from formulation.doubts import lines_in_doubt
-from formulation.drafts import draft_of, problem_of, tagged
+from formulation.drafts import draft_of
 from formulation.phased import Phased
 from formulation.quantities import Figure, numbers_in
 from formulation.ranker import Ranker, features, shipped
 from formulation.rules import Reading as RulesReading
 from formulation.rules import read as read_by_rules
 from formulation.schema import Problem
-from formulation.task import Drafts
+from formulation.task import Documents, Drafts
 from formulation.votes import Candidate, Distinct, distinct, row_vote
 from formulation.wire import parse
 from search.best_of_n import BestOfN
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Method", "ModelReading", "Ranked", "Reader"]
 
 T = TypeVar("T")
+Format = Literal["auto", "lines", "json"]
 Method = Literal["one-step", "vote", "phased", "search"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 _ROOM: Final = 64  # tokens that must be left for an answer
@@ -93,6 +94,9 @@ class Reader:
     that most of them say; "phased" decides variables, goal and statements one after the other by votes; "search" does
     the same, reads doubtful lines again, adds the reading by rules, and ranks all of them (`formulation.ranker`).
 
+    `format` "lines" asks for the compact format, which a model must be trained for, "json" for a JSON document of
+    `formulation.documents`, which large chat models write; a document is one step, so that its phases are one vote.
+
     Raises UserError for what the user can mend, and the engine's error where a model does not start.
     """
 
@@ -102,6 +106,7 @@ class Reader:
         *,
         adapter: str | None = None,
         method: Method = "search",
+        format: Format = "auto",
         samples: int = 16,
         temperature: float = 0.7,
         seed: int = 0,
@@ -111,6 +116,8 @@ class Reader:
     ) -> None:
         if method not in METHODS:
             raise UserError(f"no method {method!r}: choose one of {', '.join(METHODS)}")
+        if format not in get_args(Format):
+            raise UserError(f"no format {format!r}: choose one of {', '.join(get_args(Format))}")
         if samples < 1:
             raise UserError(f"samples must be at least 1, not {samples}")
         if not 0 <= temperature <= 2:
@@ -119,6 +126,7 @@ class Reader:
         self.samples = 1 if method == "one-step" else samples
         self.temperature = 0.0 if method == "one-step" else temperature
         self.seed = seed
+        self.format: Format = format
         self._spec = policy
         self._adapter = adapter
         self._backend = backend
@@ -137,7 +145,7 @@ class Reader:
         from reasoning.policy import Policy
         from reasoning.profiles import get_profile
 
-        task = Drafts()
+        task = self._task()
         if self._spec is None or isinstance(self._spec, str):
             adapter = self._adapter
             if adapter is None and (found := shipped_adapter(self._spec, task.name)) is not None:
@@ -146,7 +154,17 @@ class Reader:
             engine = self._engine
         else:
             engine = self._spec
-        self._policy = Policy(engine, task, get_profile("draft"), self.temperature)
+        self._policy = Policy(engine, task, get_profile(task.profile), self.temperature)
+
+    def _task(self) -> Drafts | Documents:
+        """The task of the format: the compact one for models that are trained to write it."""
+        if self.format != "auto":
+            return Drafts() if self.format == "lines" else Documents()
+        from reasoning.cards import card_of
+
+        card = card_of(self._adapter)
+        trained = self._spec in (None, "embedded", "toy") or (card is not None and card.profile == Drafts.profile)
+        return Drafts() if trained else Documents()
 
     async def aclose(self) -> None:
         """Close what was opened. May be called twice."""
@@ -194,7 +212,9 @@ class Reader:
         assert self._policy is not None
         begun = time.perf_counter()
         figures = numbers_in(text)
-        question = Question(name, tagged(text, figures))
+        task = self._policy.task
+        assert isinstance(task, Drafts | Documents)
+        question = Question(name, task.question(text))
         prompt = self._policy.prompt(question)
         context = self._policy.engine.max_context
         if len(prompt) + _ROOM > context:
@@ -202,9 +222,9 @@ class Reader:
                 f"the text takes {len(prompt)} tokens and the model reads {context}: shorten it, or name a larger model"
             )
         tree, _ = await drive(
-            self._algorithm(text, figures), State(name, prompt, self.seed), PolicyWorker(question, self._policy)
+            self._algorithm(task, text, figures), State(name, prompt, self.seed), PolicyWorker(question, self._policy)
         )
-        drafts = list(_candidates(tree, text, figures))
+        drafts = list(_candidates(tree, task, text, figures))
         finished = sum(node.samples for node in tree.answered())
         rules = read_by_rules(text)
         return ModelReading(
@@ -217,11 +237,11 @@ class Reader:
             finished - sum(one.samples for one in drafts),
         )
 
-    def _algorithm(self, text: str, figures: Sequence[Figure]) -> Algorithm:
+    def _algorithm(self, task: Drafts | Documents, text: str, figures: Sequence[Figure]) -> Algorithm:
         match self.method:
-            case "phased":
+            case "phased" if isinstance(task, Drafts):
                 return Phased(self.samples)
-            case "search":
+            case "search" if isinstance(task, Drafts):
                 return Phased(self.samples, lambda written: lines_in_doubt(text, figures, written))
         return BestOfN(self.samples)
 
@@ -258,12 +278,13 @@ def _by_rules(rules: RulesReading, figures: Sequence[Figure]) -> Iterator[Candid
     yield Candidate(rules.problem, "rules", draft)
 
 
-def _candidates(tree: Tree, text: str, figures: Sequence[Figure]) -> Iterator[Candidate]:
+def _candidates(tree: Tree, task: Drafts | Documents, text: str, figures: Sequence[Figure]) -> Iterator[Candidate]:
     """Every draft of a tree that is a problem, equal ones once."""
     for node in tree.answered():
         try:
-            draft = parse(tree.text(node.id), len(figures))
-            problem = problem_of(draft, text, figures)
+            written = tree.text(node.id)
+            problem = task.problem(written, text)
+            draft = parse(written, len(figures)) if isinstance(task, Drafts) else None
         except DataError:
             continue
         segments = [segment for one in tree.path(node.id) if one.step is not None for segment in one.step.segments]

@@ -1,53 +1,56 @@
-"""Text to model as a task of `reasoning`: `--task formulation.task:Drafts`, for its trainers and its searches.
+"""Text to model as tasks of `reasoning`, for its trainers and its searches; one task for each of the two formats.
 
-The question is a text with tagged numbers, a step is a line of the compact format of `formulation.wire`, and the answer
-is all of them. Splits are NL4Opt's; `train` has no reference models and is read from files of rows instead.
+`formulation.task:Drafts`: the question is a text with tagged numbers, a step is a line of the compact format of
+`formulation.wire`, and the answer is all of them. `formulation.task:Documents`: the question is the text, the answer a
+JSON document of `formulation.documents`. Splits are NL4Opt's; `train` has no reference models and is read from files of
+rows instead.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from data.errors import DataError, UserError
 from data.nl4opt import declared
-from data.records import Problem
+from data.records import Problem as Question
+from formulation.documents import document_grammar, document_in, document_prompt, problem_of_document
 from formulation.drafts import problem_of, tagged, tags_in
 from formulation.metrics import canonical_of_example, canonical_of_model
 from formulation.model import Model
 from formulation.quantities import numbers_in
+from formulation.schema import Problem
 from formulation.wire import grammar, parse, write
 
-__all__ = ["Drafts"]
+__all__ = ["Documents", "Drafts"]
 
 
 class Drafts:
-    """NL4Opt's texts, and models as answers."""
+    """NL4Opt's texts, and models in the compact format as answers."""
 
     name = "formulation.task:Drafts"
     evaluation_only = False
     default_split = "dev"
     instruction = "Write the model in the compact format, a line for each variable, the objective and each constraint."
     examples: tuple[Any, ...] = ()
+    profile = "draft"
 
-    def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
+    def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Question]:
         """Problems of a split, dev or test, with their declared models. Raises DataError or UserError."""
-        if split not in ("dev", "test"):
-            raise UserError(
-                f"no split '{split}' has models: choose dev or test (training rows are files, see data.drafts)"
-            )
-        found = []
-        for number, example in enumerate(declared(cast("Literal['dev', 'test']", split), directory=data_dir)):
-            text = example.document
-            found.append(
-                Problem(
-                    f"nl4opt/{split}/{number}", tagged(text, numbers_in(text)), answer="", metadata={"example": example}
-                )
-            )
-        return found[offset:][:limit]
+        return _load(self, split, data_dir)[offset:][:limit]
 
-    def grammar(self, problem: Problem, before: str, unit: Literal["step", "answer"]) -> str:
+    def question(self, text: str) -> str:
+        """What is put to a model: the text with its numbers tagged."""
+        return tagged(text, numbers_in(text))
+
+    def problem(self, answer: str, text: str) -> Problem:
+        """The problem that an answer says. Raises DataError."""
+        figures = numbers_in(text)
+        return problem_of(parse(answer, len(figures)), text, figures)
+
+    def grammar(self, problem: Question, before: str, unit: Literal["step", "answer"]) -> str:
         """What may follow the lines `before`: numbers are those of the text, variables those declared."""
         written = before.splitlines()
         variables = sum(line.startswith("var ") for line in written)
@@ -65,16 +68,66 @@ class Drafts:
         except DataError:
             return None
 
-    def judge(self, problem: Problem, answer: str) -> bool:
+    def judge(self, problem: Question, answer: str) -> bool:
         """Whether the model is the declared one, row by row."""
-        example = problem.metadata["example"]
-        text = example.document
-        figures = numbers_in(text)
+        return _right(self, problem, answer)
+
+
+class Documents:
+    """NL4Opt's texts, and models as JSON documents."""
+
+    name = "formulation.task:Documents"
+    evaluation_only = False
+    default_split = "dev"
+    instruction = property(lambda self: document_prompt())
+    examples: tuple[Any, ...] = ()
+    profile = "document"
+
+    def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Question]:
+        """Problems of a split, dev or test, with their declared models. Raises DataError or UserError."""
+        return _load(self, split, data_dir)[offset:][:limit]
+
+    def question(self, text: str) -> str:
+        """What is put to a model: the text."""
+        return text
+
+    def problem(self, answer: str, text: str) -> Problem:
+        """The problem that an answer says. Raises DataError."""
+        return problem_of_document(answer, text)
+
+    def grammar(self, problem: Question, before: str, unit: Literal["step", "answer"]) -> str:
+        """The JSON schema as a grammar, where a document begins; a document is one step."""
+        return "" if before else document_grammar()
+
+    def canonical(self, answer: str) -> str | None:
+        """The document with its keys in order, or None where there is none."""
         try:
-            model = Model(problem_of(parse(answer, len(figures)), text, figures))
-            return canonical_of_model(model, example, "text") == canonical_of_example(example)
-        except (DataError, UserError):
-            return False
+            return json.dumps(document_in(answer), sort_keys=True)
+        except DataError:
+            return None
+
+    def judge(self, problem: Question, answer: str) -> bool:
+        """Whether the model is the declared one, row by row."""
+        return _right(self, problem, answer)
+
+
+def _load(task: Drafts | Documents, split: str, data_dir: Path | None) -> list[Question]:
+    if split not in ("dev", "test"):
+        raise UserError(f"no split '{split}' has models: choose dev or test (training rows are files, see data.drafts)")
+    examples = declared(cast("Literal['dev', 'test']", split), directory=data_dir)
+    return [
+        Question(f"nl4opt/{split}/{number}", task.question(one.document), answer="", metadata={"example": one})
+        for number, one in enumerate(examples)
+    ]
+
+
+def _right(task: Drafts | Documents, problem: Question, answer: str) -> bool:
+    example = problem.metadata["example"]
+    try:
+        model = Model(task.problem(answer, example.document), ignore_strict=True)
+        return canonical_of_model(model, example, "text") == canonical_of_example(example)
+    except (DataError, UserError):
+        return False
 
 
 _ANY = 9999

@@ -81,6 +81,7 @@ PROFILES: Final = {
         Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
+        Profile("document", True, 0, "</document>", (), "whole", False, None, 4096, 4096),
         Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048),
         Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384),
     )

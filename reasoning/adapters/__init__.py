@@ -10,16 +10,17 @@ __all__ = ["EMBEDDED", "label", "shipped"]
 # The adapters of the embedded model: grade-school mathematics, one line a step; and texts as drafts of models.
 EMBEDDED: Final = Path(__file__).parent / "smollm2-135m-math"
 _OF_TASK: Final = {"formulation.task:Drafts": EMBEDDED.parent / "smollm2-135m-formulation"}
+_OTHER_FORMS: Final = ("math500", "formulation.task:Documents")
 _WEIGHTS = "adapter_model.safetensors"
 
 
 def shipped(policy: str | None, task: str) -> Path | None:
     """The adapter that a `--policy` takes by default for a task (its name), None where there is none for it.
 
-    The embedded model has one for texts to models, and one that applies to every other task but `math500`: it was
-    trained to end with `#### NUMBER`, and that task's answers are LaTeX in a box.
+    The embedded model has one for texts to models, and one that applies to every other task but those of other forms:
+    it was trained to end with `#### NUMBER`, and the answers of `math500` are LaTeX in a box.
     """
-    if policy not in (None, "", "embedded") or task == "math500":
+    if policy not in (None, "", "embedded") or task in _OTHER_FORMS:
         return None
     found = _OF_TASK.get(task, EMBEDDED)
     return found if (found / _WEIGHTS).is_file() else None
