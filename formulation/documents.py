@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from data.errors import DataError, UserError
+from formulation.check import check
 from formulation.expressions import Num
 from formulation.kinds import CONSTRAINTS, OBJECTIVES
 from formulation.kinds.base import Mention, Statement
@@ -94,6 +95,7 @@ def problem_of_document(written: str, text: str) -> Problem:
         ]
     try:
         problem = read_problem({**plain, "text": text})
+        check(problem)
     except UserError as error:
         raise DataError(f"the document is no problem: {one_line(str(error))}") from None
     return _with_sources(problem, quotes, text)

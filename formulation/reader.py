@@ -163,7 +163,11 @@ class Reader:
         from reasoning.cards import card_of
 
         card = card_of(self._adapter)
-        trained = self._spec in (None, "embedded", "toy") or (card is not None and card.profile == Drafts.profile)
+        trained = (
+            not isinstance(self._spec, str)
+            or self._spec in ("", "embedded", "toy")
+            or (card is not None and card.profile == Drafts.profile)
+        )
         return Drafts() if trained else Documents()
 
     async def aclose(self) -> None:

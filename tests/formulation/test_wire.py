@@ -201,3 +201,20 @@ EXAMPLES = [
     "either bound <= N1 | V1 or bound >= N2 | V2",
     "when V1 : linear <= N3 | N1*V1 + N2*V2",
 ]
+
+
+def test_the_grammar_goes_on_anywhere() -> None:
+    xgrammar = pytest.importorskip("xgrammar")
+    accepts = xgrammar.testing._is_grammar_accept_string
+    written = ["var int desks\n", "var real chairs\n", *(f"{line}\n" for line in EXAMPLES if "V3" not in line)]
+
+    def allows(text: str, **state: object) -> bool:
+        return bool(accepts(xgrammar.Grammar.from_ebnf(grammar(9, **state)), text))
+
+    for at in (0, 1, 2, 3, 9):
+        state = {"variables": min(at, 2), "lines": max(at - 2, 0)}
+        assert allows("".join(written[at:]), **state)
+        assert allows(written[at], **state, unit="line")
+        assert allows("", **state) == (at > 2) == allows("", **state, unit="line")
+        assert not allows("max V3\n", **state) and not allows("max V3\n", **state, unit="line")
+        assert allows("var yes lamps\n", **state, unit="line") == (at <= 2)
