@@ -3,8 +3,9 @@
     python -m data.drafts --synthesis out/synthesis/rows.jsonl --weak --out out/drafts.jsonl
 
 `--synthesis` takes rows of `data.synthesis` (those held out are left out), `--weak` the weak models of NL4Opt's tagged
-training texts. Rows are `data.rows.Solution`s, so that the trainers take them as they are: the question is the tagged
-text, a step is a line. Problems that the format cannot say are counted by reason.
+training texts, `--reinstantiated` these texts told anew. Rows are `data.rows.Solution`s, so that the trainers take them
+as they are: the question is the tagged text, a step is a line. Problems that the format cannot say are counted by
+reason.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ def _problems(given: Any) -> Iterator[tuple[str, str, Problem]]:
         for row in read_rows(file):
             if "problem" in row and not row.get("held_out") and not row.get("faults"):
                 yield f"synthesis/{row['id']}", "synthesis", read_problem(row["problem"])
+    for file in given.reinstantiated:
+        for row in read_rows(file):
+            if "problem" in row:
+                yield f"reinstantiated/{row['id']}", "reinstantiated", read_problem(row["problem"])
     for number, problem in enumerate(weak_models() if given.weak else ()):
         yield f"nl4opt/train/{number}", "weak", problem
 
@@ -79,15 +84,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the rows, and say what was left out."""
     parser = Parser(prog="python -m data.drafts", description="Training rows in the compact format.")
     parser.add_argument("--synthesis", type=Path, nargs="+", default=[], help="files of rows of data.synthesis")
+    parser.add_argument("--reinstantiated", type=Path, nargs="+", default=[], help="files of data.reinstantiation")
     parser.add_argument("--weak", action="store_true", help="weak models of NL4Opt's tagged training texts")
     parser.add_argument("--out", type=Path, required=True, help="file to write; one that is there is refused")
     given = parser.parse_args(arguments)
-    if not given.synthesis and not given.weak:
-        raise UserError("nothing to write: give --synthesis FILE or --weak")
+    if not given.synthesis and not given.weak and not given.reinstantiated:
+        raise UserError("nothing to write: give --synthesis FILE, --reinstantiated FILE or --weak")
     if given.out.exists():
         raise UserError(f"{given.out} is there already: name another file")
     left_out: Counter[str] = Counter()
     settings = {"rows": "drafts", "synthesis": [str(file) for file in given.synthesis], "weak": given.weak}
+    settings["reinstantiated"] = [str(file) for file in given.reinstantiated]
     written = 0
     with RowFile(given.out, settings) as file:
         for name, origin, problem in _problems(given):

@@ -26,7 +26,7 @@ from formulation.reading.words import Text, stem
 from formulation.rules import Reading, assemble
 from formulation.schema import Problem
 
-__all__ = ["Entities", "entities_of_example", "entities_of_tagged", "main", "weak", "weak_models"]
+__all__ = ["Entities", "clusters", "entities_of_example", "entities_of_tagged", "main", "weak", "weak_models"]
 
 _BEFORE: Final = frozenset(",.;:?!%)”") | {"'s", "’s", "n't", "’"}
 _BEHIND: Final = frozenset("$(“")
@@ -100,7 +100,7 @@ def entities_of_example(example: Example) -> Entities | None:
 # ---- variables -------------------------------------------------------------------------------------------------------
 
 
-def _clusters(given: Entities) -> list[list[tuple[int, int]]] | None:
+def clusters(given: Entities) -> list[list[tuple[int, int]]] | None:
     """The mentions by the variable they name, in the order of the text; None where that is not certain."""
     phrases: dict[tuple[int, int], frozenset[str]] = {
         (start, end): frozenset(stem(word) for word in re.findall(r"\w+(?:[-'’]\w+)*", given.text[start:end]))
@@ -134,7 +134,7 @@ def _nearest(
 
 def weak(given: Entities) -> Problem | None:
     """The model of a text with entities; None where a number of a variable or limit is not used exactly once."""
-    groups = _clusters(given)
+    groups = clusters(given)
     if groups is None or not 1 < len(groups) <= _MOST_VARIABLES:
         return None
     text = Text(given.text)
