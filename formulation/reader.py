@@ -51,10 +51,14 @@ _ROOM: Final = 64  # tokens that must be left for an answer
 
 @dataclass(frozen=True)
 class Ranked:
-    """One of the different models of a text, and how likely it is right, in [0, 1]."""
+    """One of the different models of a text, and how likely it is right, in [0, 1].
+
+    `features` is what that rests on where it was ranked (see `formulation.ranker`).
+    """
 
     found: Distinct
     confidence: float
+    features: tuple[float, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -267,7 +271,7 @@ class Reader:
         ranker = self._ranker or shipped()
         scored = zip(models, features(models, figures, complete=rules.complete), strict=True)
         yield from sorted(
-            (Ranked(one, ranker.confidence(given)) for one, given in scored), key=lambda one: -one.confidence
+            (Ranked(one, ranker.confidence(given), given) for one, given in scored), key=lambda one: -one.confidence
         )
 
 
