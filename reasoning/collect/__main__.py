@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reasoning.cli import Parser, run_command
-from reasoning.collect import audit, corrected, labels, preferences, solutions
+from reasoning.collect import audit, corrected, labels, preferences, rewritten, solutions
 
 __all__ = ["main"]
 
@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "labels": labels,
     "preferences": preferences,
     "corrected": corrected,
+    "rewritten": rewritten,
     "audit": audit,
 }
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from data.digest import file_digest
 from data.errors import UserError
@@ -34,8 +34,10 @@ from search.types import Finish, Segment, Step, Usage
 
 __all__ = [
     "Built",
+    "Busy",
     "Sampled",
     "Sampler",
+    "adapter_of",
     "add_policy_options",
     "build",
     "build_file",
@@ -248,8 +250,15 @@ async def build_file(
             return await build(sampler, file, jobs, partial(work, sampler), shown)
 
 
+class Busy(Protocol):
+    """Whoever does the jobs of a file: how many at a time, and what they have cost so far."""
+
+    concurrency: int
+    usage: Usage
+
+
 async def build(
-    sampler: Sampler,
+    sampler: Busy,
     file: RowFile,
     jobs: Mapping[str, J],
     work: Callable[[J], Awaitable[Built]],
