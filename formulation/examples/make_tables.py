@@ -65,7 +65,7 @@ def _lots(folder: Path, rng: random.Random) -> None:
     products, months = [f"p{i:02}" for i in range(1, 51)], [f"m{t:02}" for t in range(1, 13)]
     data, demand = [], []
     for product in products:
-        hold, setup, level = rng.randint(1, 5), rng.randint(100, 600), rng.randint(10, 60)
+        hold, setup, level = rng.randint(1, 5), rng.randint(20, 120), rng.randint(10, 60)
         season = [15 if 5 <= t <= 8 else 0 for t in range(12)]
         wanted = [max(0, level + rng.randint(-level, level) + more) for more in season]
         most = 4 * max(wanted)
