@@ -371,24 +371,28 @@ def _tighten(columns: Sequence[Column], found: list[Interval], row: Rows) -> boo
         missing = [k for k, x in enumerate(least) if x is None]
         if len(missing) > 1:
             continue
-        total = sum((x for x in least if x is not None), Fraction(0))
+        total = sum(x for x in least if x is not None)
+        rests: frozenset[str] | None = None  # the same for all that this row derives, and long to gather
         for k in missing or range(len(least)):
             i, a = row.columns[k], sign * row.coefficients[k]
-            rest = total - (least[k] or 0)
-            value = (sign * bound - rest) / Fraction(a)
+            room = sign * bound - (total - (least[k] or 0))
+            value: Rational
             if columns[i].integral:
-                value = Fraction(value // 1 if a > 0 else -(-value // 1))
+                value = room // a if a > 0 else -(-room // a)
+            else:
+                value = exact(room * a if a in (1, -1) else Fraction(room) / a)
             now = found[i]
             better = (now.upper is None or value < now.upper) if a > 0 else (now.lower is None or value > now.lower)
             if not better:
                 continue
-            rests = frozenset({row.statement}).union(now.rests_on, *(found[j].rests_on for j in row.columns))
             # Nearly endless series of tiny steps are not worth their fractions.
             if value.denominator > 10**12:
                 continue
-            new = Interval(now.lower, exact(value), rests) if a > 0 else Interval(exact(value), now.upper, rests)
-            if new.lower is not None and new.upper is not None and new.lower > new.upper:
+            low, high = (now.lower, value) if a > 0 else (value, now.upper)
+            if low is not None and high is not None and low > high:
                 continue
-            found[i] = new
+            if rests is None:
+                rests = frozenset({row.statement}).union(*(found[j].rests_on for j in row.columns))
+            found[i] = Interval(low, high, rests)
             changed = True
     return changed

@@ -109,7 +109,7 @@ def _written(ground: Ground, most: int) -> tuple[Ground, list[When]]:
             whens += [When(binary, 1, row) for row in alternative]
     rows = [_whole(columns, row) for row in rows]
     whens = [replace(when, row=_whole(columns, when.row)) for when in whens]
-    bounds = intervals(columns, rows)
+    bounds = intervals(columns, rows) if whens or ground.ranges else []
     ranges = {}
     for number, given in ground.ranges.items():
         ends = [x for x in (bounds[number].upper, given.maximum) if x is not None]
