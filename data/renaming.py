@@ -115,9 +115,9 @@ def structure(text: Text, clusters: Sequence[Sequence[tuple[int, int]]]) -> Stru
     named = {word for name in full for word in name} - _EMPTY
     if any(text.words[at].stem in named and at not in covered for at in free):
         raise Kept("a word of a name stands elsewhere")
-    places = []
-    for i, found in enumerate(spans):
-        for (a, b), words in zip(found, stems[i], strict=True):
+    places: list[tuple[int, int, int | None]] = []
+    for i, mentions in enumerate(spans):
+        for (a, b), words in zip(mentions, stems[i], strict=True):
             cut = b - shared if shared and words == full[i] else b
             places.append((a, cut, i))
             if cut < b:
@@ -128,7 +128,7 @@ def structure(text: Text, clusters: Sequence[Sequence[tuple[int, int]]]) -> Stru
     whole = all(one == name for found, name in zip(stems, full, strict=True) for one in found)
     if shared and whole and all(_is_many(text.words[a + shared - 1].text) for a in loose):
         joined = False
-        places = [(a, b, i) for i, found in enumerate(spans) for a, b in found]
+        places = [(a, b, i) for i, mentions in enumerate(spans) for a, b in mentions]
         places += [(a, a + shared, None) for a in loose]
     others = frozenset(text.words[at].stem for at in free if at not in covered)
     return Structure(text.text, _sort(text.text), len(full), joined, _numbered(text, places, joined), others)

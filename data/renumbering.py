@@ -90,7 +90,7 @@ def _whole(count: int, scale: float, rng: random.Random) -> int:
     """A whole number, at least 2, about `scale` times `count` and about as round."""
     if count <= _FEW:
         return rng.choice([new for new in range(2, _FEW + 1) if new != count])
-    unit = 10 ** (len(str(count)) - len(str(count).rstrip("0")))
+    unit: int = 10 ** (len(str(count)) - len(str(count).rstrip("0")))
     if count < 10 * unit:
         unit //= 2
     elif count % (5 * unit) == 0:
