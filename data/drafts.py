@@ -86,18 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--synthesis", type=Path, nargs="+", default=[], help="files of rows of data.synthesis")
     parser.add_argument("--reinstantiated", type=Path, nargs="+", default=[], help="files of data.reinstantiation")
     parser.add_argument("--weak", action="store_true", help="weak models of NL4Opt's tagged training texts")
-    parser.add_argument("--out", type=Path, required=True, help="file to write; one that is there is refused")
+    parser.add_argument("--out", type=Path, required=True, help="file to write; continued where it exists")
     given = parser.parse_args(arguments)
     if not given.synthesis and not given.weak and not given.reinstantiated:
         raise UserError("nothing to write: give --synthesis FILE, --reinstantiated FILE or --weak")
-    if given.out.exists():
-        raise UserError(f"{given.out} is there already: name another file")
     left_out: Counter[str] = Counter()
     settings = {"rows": "drafts", "synthesis": [str(file) for file in given.synthesis], "weak": given.weak}
     settings["reinstantiated"] = [str(file) for file in given.reinstantiated]
     written = 0
     with RowFile(given.out, settings) as file:
         for name, origin, problem in _problems(given):
+            if name in file.done:
+                continue
             try:
                 row = solution(name, problem, origin)
             except DataError as error:
