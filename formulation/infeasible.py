@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from data.errors import DataError, UserError
@@ -19,10 +20,11 @@ from formulation.algebra import statement_lines, write
 from formulation.binding import BoundSet, Key
 from formulation.build import to_highs
 from formulation.elastic import Slack, elastic, limits, movable, moved
-from formulation.engine import Settings
+from formulation.engine import Settings, run
 from formulation.expressions import At, Logical, Member, Ref, Relation, Selected, Sense, constant
 from formulation.ground import Column, Ground, GroundGoal, Linear, Rows, ground
 from formulation.kinds.base import Constraint
+from formulation.linearize import Matrix
 from formulation.meaning import World
 from formulation.model import Model
 from formulation.numbers import Rational, exact
@@ -38,6 +40,8 @@ __all__ = ["IIS", "Fewest", "Least", "Move", "Part", "Relaxations", "iis", "rela
 What = Literal["statement", "lower bound", "upper bound", "minimum", "whole numbers"]
 
 
+_MOST_TRIED: Final = 100  # bindings that a ray names and that are tried one by one
+_NOISE: Final = 1e-9  # of a ray's largest number
 _OPEN: Final = "{} could not be settled in time: give it more, or bounds to what is without"
 
 
@@ -204,19 +208,14 @@ class _System:
         return core, _OPEN.format("a trial") if unsure else ""
 
     def hint(self, units: Sequence[_Unit]) -> list[_Unit] | None:
-        """Units that clash already without whole numbers and logic, by HiGHS' own IIS; None where it shows none."""
+        """Units that clash already without whole numbers and logic, by a Farkas ray; None where HiGHS shows none."""
         matrix = relaxed(self.ground(frozenset(units)))
-        highs = to_highs(matrix)
-        highs.setOptionValue("iis_strategy", 6)
-        left = self.settings.left()
-        if left is not None:
-            highs.setOptionValue("time_limit", left)
-            highs.setOptionValue("iis_time_limit", left)
-        _, found = highs.getIis()
-        if not found.valid_:
+        found = _ray(matrix, self.settings)
+        if found is None:
             return None
+        rows, sides = found
         named: dict[_Unit, None] = {}
-        for number in found.row_index_:
+        for number in rows:
             row = matrix.rows[number]
             if row.statement and row.statement != "objective":
                 forall = self.problem.constraint(row.statement).forall
@@ -224,12 +223,10 @@ class _System:
                 named[_Unit("statement", row.statement, None if row.derived else row.key[:width])] = None
         # What else the rows in question rest on.
         named.update({_Unit("statement", name): None for big in matrix.big_ms for name in big.rests_on})
-        for number, side in zip(found.col_index_, found.col_bound_, strict=True):
+        for number, what in sides.items():
             column = matrix.columns[number]
             if column.role == "variable":
-                ends: dict[int, tuple[What, ...]] = {2: ("lower bound",), 3: ("upper bound",)}
-                ends[4] = ("lower bound", "upper bound")
-                named.update({_Unit(what, column.name, column.key): None for what in ends.get(side, ())})
+                named[_Unit(what, column.name, column.key)] = None
         chosen = [
             unit
             for unit in (part for whole in units for part in _within(whole, named))
@@ -242,14 +239,19 @@ class _System:
         return chosen if self.clashes(chosen) else None
 
     def told(self, core: Sequence[_Unit]) -> tuple[Part, ...]:
-        """The members, each with the bindings that take part, as far as the time limit lets them be told apart."""
-        narrow = self.hint(core)
-        if narrow is None:
-            narrow = []
+        """The members, each with the bindings that take part, as far as the time limit lets them be told apart.
+
+        Where a ray names very many it is taken at its word: one from a basis names few that could be missed, and to
+        try them all would take as many solves.
+        """
+        hinted = self.hint(core)
+        narrow = hinted or []
+        if hinted is None:
             for unit in core:
                 keys = self.keys(unit)
                 narrow += [replace(unit, key=key) for key in keys] if len(keys) > 1 else [unit]
-        narrow = self.conflict([], narrow)
+        if hinted is None or len(hinted) <= _MOST_TRIED:
+            narrow = self.conflict([], narrow)
         found = []
         for member in core:
             keys = [unit.key for unit in narrow if _member(unit) == member and unit.key is not None]
@@ -328,6 +330,38 @@ class _System:
             # that this one brings is taken out again.
             changed["minimum"] = constant(1)
         return variable.model_copy(update=changed)
+
+
+def _ray(matrix: Matrix, settings: Settings) -> tuple[list[int], dict[int, What]] | None:
+    """Rows and bounds of columns that contradict one another when summed up, by a dual ray (Farkas' lemma).
+
+    It takes one solve, where HiGHS' own search for an irreducible system takes as many as there are rows.
+    """
+    highs = to_highs(matrix)
+    highs.setOptionValue("presolve", "off")  # presolve alone leaves no ray
+    if run(highs, settings):
+        return None
+    _, known, values = highs.getDualRay()
+    if not known:
+        return None
+    most = max(map(abs, values), default=0.0)
+    for sign in (1, -1):  # the one of the two directions in which the rows' limits exceed what the columns allow
+        weights = {i: sign * y / most for i, y in enumerate(values) if abs(y) > _NOISE * most}
+        sums: dict[int, float] = {}
+        excess = 0.0
+        for i, y in weights.items():
+            row = matrix.rows[i]
+            limit = row.lower if y > 0 else row.upper
+            excess += -inf if limit is None else y * float(limit)
+            for j, a in zip(row.columns, row.coefficients, strict=True):
+                sums[j] = sums.get(j, 0.0) + y * float(a)
+        used = {j: z for j, z in sums.items() if abs(z) > _NOISE}
+        for j, z in used.items():
+            end = matrix.columns[j].upper if z > 0 else matrix.columns[j].lower
+            excess -= inf if end is None else z * float(end)
+        if excess > 0:
+            return list(weights), {j: "upper bound" if z > 0 else "lower bound" for j, z in used.items()}
+    return None
 
 
 def _only(statement: Constraint, keys: set[Key], sets: dict[str, BoundSet]) -> Constraint:

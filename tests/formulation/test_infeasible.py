@@ -149,6 +149,30 @@ def test_a_member_names_the_bindings_that_take_part() -> None:
     assert bindings == {"statement": (("b", 3),), "upper bound": (("b", 3),)}
 
 
+def test_of_a_conflict_too_large_to_try_binding_by_binding_those_that_take_part_are_named() -> None:
+    shops = {f"s{i}": i % 4 for i in range(160)}
+    model = load(
+        {
+            "sets": {"S": list(shops)},
+            "parameters": {"need": {"index": ["S"], "values": shops}},
+            "variables": {"send": {"over": "s in S", "upper": 3}},
+            "constraints": [
+                {"kind": "linear", "id": "demand", "row": "send[s] >= need[s]", "forall": "s in S"},
+                {"kind": "linear", "id": "stock", "row": f"sum(send[s] for s in S) <= {sum(shops.values()) - 1}"},
+            ],
+        }
+    )
+    found = iis(model)
+    assert found.irreducible and named(found) >= {("statement", "demand"), ("statement", "stock")}
+    bindings = {(member.what, member.id): set(member.bindings) for member in found.members}
+    needing = {(shop,) for shop, need in shops.items() if need}
+    assert len(needing) > 100
+    # A shop without need takes part by its bound, or by its demand of 0.
+    resting = bindings.get(("lower bound", "send"), set())
+    assert bindings["statement", "demand"] - resting >= needing and not resting & needing
+    assert bindings["statement", "demand"] | resting == {(shop,) for shop in shops}
+
+
 def test_bindings_of_logic_are_told_apart() -> None:
     model = load(
         {
