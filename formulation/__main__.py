@@ -200,8 +200,7 @@ def _solve(given: argparse.Namespace) -> int:
 
 def _formulate(given: argparse.Namespace) -> int:
     found = formulate(_text(given.text))
-    problem = found.reading.problem
-    solution = None if problem is None or problem.objective is None else _solved(given, found.model)
+    solution = None if found.obstacle else _solved(given, found.model)
     limit = {"time_limit": given.time_limit} if given.time_limit is not None else {}
     _tell(given, found.plain(solution, **limit) if given.json else {}, lambda: found.blocks(solution, **limit))
     return 0

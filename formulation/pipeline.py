@@ -25,7 +25,7 @@ __all__ = ["Formulation", "Note", "formulate"]
 
 _LONGEST: Final = 20_000  # characters of a text
 _QUOTED: Final = 90  # characters of the words that a note is about
-_OPEN: Final = ("variables", "objective", "sentence", "number")
+_OPEN: Final = ("language", "variables", "objective", "nonlinear", "sentence", "number")
 """Topics of notes that say that something is missing; the others are assumptions, and questions about the model."""
 
 
@@ -49,7 +49,7 @@ class Formulation:
     def notes(self) -> tuple[Note, ...]:
         """What was not understood, then what was assumed."""
         found = [Note(one.topic, one.sentence, (one.start, one.end)) for one in self.reading.findings]
-        return tuple(sorted(found, key=lambda one: one.topic not in _OPEN))
+        return tuple(sorted(found, key=lambda one: (one.topic not in _OPEN, one.topic not in _OPEN[:4])))
 
     @property
     def complete(self) -> bool:
@@ -60,13 +60,25 @@ class Formulation:
     def model(self) -> Model:
         """The model. Raises UserError where the text gave none."""
         if self.reading.problem is None:
-            raise UserError(f"the text gives no model: {self.notes[0].sentence}")
+            raise UserError(self.obstacle)
         return Model(self.reading.problem)
 
+    @property
+    def obstacle(self) -> str:
+        """Why the model must not be solved: there is none or no objective, or what it leaves out is not linear."""
+        if self.reading.problem is None:
+            return f"the text gives no model: {self.notes[0].sentence}"
+        if self.reading.problem.objective is None:
+            return "the text does not say what is sought: add what to minimise or maximise"
+        return next((f"{self._quoted(one)}: {one.sentence}" for one in self.notes if one.topic == "nonlinear"), "")
+
+    def _quoted(self, note: Note) -> str:
+        return f"'{one_line(self.text[slice(*(note.span or (0, 0)))])[:_QUOTED]}'"
+
     def solve(self, **options: Any) -> Solution:
-        """Solve the model: see `formulation.solve.solve`. Raises UserError where there is none, or no objective."""
-        if self.model.problem.objective is None:
-            raise UserError("the text does not say what is sought: add what to minimise or maximise")
+        """Solve the model: see `formulation.solve.solve`. Raises UserError where there is an `obstacle`."""
+        if self.obstacle:
+            raise UserError(self.obstacle)
         return solve(self.model, **options)
 
     def explain(self, solution: Solution | None = None) -> Explanation:

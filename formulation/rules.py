@@ -1,15 +1,15 @@
 """A description read by rules alone, without any model: words, variables, numbers, statements, and what was left over.
 
 It always gives a reading. What it did not understand is in `findings`: sentences that gave nothing, numbers that
-no statement uses, and what was assumed. A reading with a finding of the topic 'variables' or 'objective' is no whole
-model.
+no statement uses, what is not linear, orders to the reader, and what was assumed. Only a `complete` reading may be
+taken for the whole model.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from formulation.kinds.base import Constraint, Mention
@@ -17,14 +17,16 @@ from formulation.model import Model
 from formulation.naming import identifiers
 from formulation.reading.numbers import Amount, Role, amounts
 from formulation.reading.statements import Reader, Said
+from formulation.reading.unsuitable import foreign, nonlinear, orders, without
 from formulation.reading.uses import attributes, uses
 from formulation.reading.variables import Naming, find_variables
 from formulation.reading.words import Span, Text, table
 from formulation.schema import Domain, Problem, Variable
+from formulation.sentences import sentences
 
 __all__ = ["Finding", "Reading", "assemble", "read"]
 
-Topic = Literal["variables", "objective", "sentence", "number", "assumption"]
+Topic = Literal["language", "variables", "objective", "nonlinear", "sentence", "number", "assumption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +59,67 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Read a description. Any text gives a reading, an empty one a reading without a problem."""
-    parsed = Text(text[:_LONGEST])
-    naming = find_variables(parsed) if parsed.words else None
+    parsed = Text(text)
+    language = foreign(parsed)
+    if language is not None:
+        why = f"the text seems to be in {language}: only English is read"
+        return Reading(text, None, (Finding("language", 0, len(text), why),))
+    ordered = orders(parsed)
+    findings = [
+        Finding("sentence", start, end, "this says what the reader should do and nothing of a problem: it is left out")
+        for start, end in ordered
+    ]
+    shortened, cut = _shortened(without(text, ordered))
+    if cut < len(text):
+        why = f"the text is too long: it was read up to character {cut} only"
+        findings.append(Finding("sentence", cut, len(text), why))
+    reading = _read(Text(shortened))
+    findings = [*reading.findings, *findings]
+    if reading.problem is None:
+        return Reading(text, None, tuple(findings))
+    return Reading(text, reading.problem.model_copy(update={"text": text}), tuple(findings))
+
+
+def _read(text: Text) -> Reading:
+    naming = find_variables(text) if text.words else None
     if naming is None or not naming.mentions:
         why = "no quantities to decide were found: say what is made, bought or used, and what each unit takes"
-        return Reading(text, None, (Finding("variables", 0, len(text), why),))
-    reading = assemble(naming)
+        curved = _curved(text)
+        return Reading(text.text, None, (Finding("variables", 0, len(text.text), why), *curved))
+    return assemble(naming)
+
+
+_LONGEST: Final = 6_000  # characters that are read closely
+_TELLING: Final = re.compile(
+    r"\d|\b(?:maximi[sz]|minimi[sz]|most|least|fewest|best|lowest|highest|must|should|cannot|need|require|limit|half"
+    r"|third|quarter|twice|double|percent|dozen|hundred|thousand|million|two|three|four|five|six|seven|eight|nine|ten)",
+    re.I,
+)
+
+
+def _shortened(text: str) -> tuple[str, int]:
+    """A long text with blanks for sentences that tell nothing, and the character where it is cut.
+
+    Sentences that stand beside one with a number or a demand are kept: they may name what that is about.
+    """
     if len(text) <= _LONGEST:
-        return reading
-    rest = Finding("sentence", _LONGEST, len(text), f"the text is read up to character {_LONGEST} only")
-    return replace(reading, text=text, findings=(*reading.findings, rest))
+        return text, len(text)
+    places = sentences(text)
+    telling = [_TELLING.search(text, *place) is not None for place in places]
+    kept = length = 0
+    blanks: list[tuple[int, int]] = []
+    for i, (start, end) in enumerate(places):
+        if not any(telling[max(i - 1, 0) : i + 2]):
+            blanks.append((start, end))
+            continue
+        length += end - start
+        if length > _LONGEST:
+            # What is cut off first is what nothing is left of.
+            return without(text, blanks)[: kept or _LONGEST], kept or _LONGEST
+        kept = end
+    return without(text, blanks), len(text)
 
 
-_LONGEST: Final = 6_000  # characters that are read; longer texts are cut
 _AMOUNTS: Final = table("kg kilogram gram g mg lb pound ounce oz ton tonne litr gallon ml acr hectar hour minut")
 
 
@@ -83,9 +133,16 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
     objective, used = reader.objective()
     said = reader.limits()
     findings = []
+    if objective is None and not said and not reader.attributes:
+        why = "this is no optimisation problem: nothing is to be the most or the least, nothing is measured or limited"
+        return Reading(text.text, None, (Finding("variables", 0, len(text.text), why), *_curved(text)))
     if objective is None:
         why = "no words such as maximize or minimize say what is wanted"
         findings.append(Finding("objective", 0, len(text.text), why))
+    elif reader.guessed:
+        why = "what each unit adds to this was not understood: the objective is a guess"
+        findings.append(Finding("objective", *(objective.sources[""].span or (0, 0)), why))
+    findings += _curved(text)
     problem = Problem(
         text=text.text,
         variables={name: _variable(naming, i, labels[i]) for i, name in enumerate(names)},
@@ -98,6 +155,14 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
         where = variable.sources[""].span or (0, 0)
         findings.append(Finding("assumption", *where, f"'{name}' is taken to be {variable.domain}"))
     return Reading(text.text, problem, tuple(findings))
+
+
+def _curved(text: Text) -> list[Finding]:
+    """What the text says that is not linear."""
+    return [
+        Finding("nonlinear", start, end, f"this seems to be {what}, which is not linear: the model leaves it out")
+        for start, end, what in nonlinear(text)
+    ]
 
 
 def _label(naming: Naming, variable: int) -> Span:

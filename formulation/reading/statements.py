@@ -44,6 +44,8 @@ _UP: Final = re.compile(
 _DOWN: Final = re.compile(
     r"\b(minimi[sz]\w*|minimum|lowest|least|fewest|smallest|reduc\w+|decreas\w+|cheapest|as (?:few|little))\b", re.I
 )
+_OF_ALL: Final = table("number amount count time")
+"""Words of an objective that ask for the sum of all where nothing else is said of it."""
 _ASKING: Final = re.compile(r"\b(maximi[sz]\w*|minimi[sz]\w*)\b", re.I)
 
 
@@ -64,6 +66,8 @@ class Reader:
     amounts: Sequence[Amount]
     attributes: Sequence[Attribute]
     goal: Attribute | None = field(default=None, init=False)
+    guessed: bool = field(default=False, init=False)
+    """Whether the objective became the sum of all variables though its words do not say so, or leaves some out."""
     _goal_sides: frozenset[str] = field(default=frozenset(), init=False)
     _limited: list[Attribute] = field(default_factory=list, init=False)
 
@@ -80,8 +84,10 @@ class Reader:
         self._goal_sides = money_sides(words)
         sources = {"": self._mention(start, max(end, self._end(name))), "sense": self._mention(start, end)}
         if self.goal is None:
+            self.guessed = not (self._is_collective(words) or _OF_ALL & set(self.naming.text.lowers(name)))
             terms = total(*(Ref(one) for one in self.variables))
             return Optimize(sense=sense, terms=terms, sources=sources), frozenset()
+        self.guessed = len(self.goal.of) < len(self.variables)
         terms, more, used = self._weighted(self.goal)
         return Optimize(sense=sense, terms=terms, sources=sources | more), used
 
