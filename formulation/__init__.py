@@ -14,7 +14,8 @@ from formulation.export import export
 from formulation.infeasible import iis
 from formulation.model import Model, load
 from formulation.pipeline import formulate
+from formulation.reader import Reader
 from formulation.solve import solve
 from formulation.verify import verify
 
-__all__ = ["Model", "compare", "explain", "export", "formulate", "iis", "load", "solve", "verify"]
+__all__ = ["Model", "Reader", "compare", "explain", "export", "formulate", "iis", "load", "solve", "verify"]

@@ -31,7 +31,8 @@ from formulation.infeasible import Relaxations, relaxations
 from formulation.lines import one_line, shown
 from formulation.model import Model, load
 from formulation.numbers import Number, decimal_text
-from formulation.pipeline import formulate
+from formulation.pipeline import Formulation, formulate
+from formulation.reader import FORMATS, METHODS, Reader
 from formulation.report import Block, Heading, Paragraph, Table, show
 from formulation.schema import Problem, suggestion
 from formulation.solve import Solution, solve
@@ -120,6 +121,17 @@ def _description_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     for option in _OPTIONS:
         parser.add_argument(option, **_OPTIONS[option])
+    reading = parser.add_argument_group(
+        "reading", "By rules alone unless a policy is named: `--policy embedded` starts the model of this machine."
+    )
+    add = reading.add_argument
+    add("--policy", help="a language model: embedded, a folder, a hub name, or a server (see reasoning.solve)")
+    add("--adapter", metavar="FOLDER", help="its LoRA adapter (default: the one shipped for the embedded model)")
+    add("--method", choices=METHODS, default="search", help="how it reads (default: search)")
+    add("--format", choices=FORMATS, default="auto", help="what it writes: lines, json (default: what it is made for)")
+    add("--samples", type=int, default=16, help="drafts that it writes (default: 16)")
+    add("--backend", default="auto", help="vllm or transformers (default: vLLM where it is installed)")
+    add("--engine", action="append", default=[], metavar="KEY=VALUE", help="an engine option; may be repeated")
     return parser
 
 
@@ -199,11 +211,34 @@ def _solve(given: argparse.Namespace) -> int:
 
 
 def _formulate(given: argparse.Namespace) -> int:
-    found = formulate(_text(given.text))
+    found = _read(_text(given.text), given)
     solution = None if found.obstacle else _solved(given, found.model)
     limit = {"time_limit": given.time_limit} if given.time_limit is not None else {}
     _tell(given, found.plain(solution, **limit) if given.json else {}, lambda: found.blocks(solution, **limit))
     return 0
+
+
+def _read(text: str, given: argparse.Namespace) -> Formulation:
+    if given.policy is None:
+        return formulate(text)
+    from reasoning.cli import key_value
+    from reasoning.engine.base import EngineError
+
+    options = dict(key_value("--engine", one) for one in given.engine)
+    reader = Reader(
+        given.policy,
+        adapter=given.adapter,
+        method=given.method,
+        format=given.format,
+        samples=given.samples,
+        backend=given.backend,
+        engine=options,
+    )
+    try:
+        with reader:
+            return formulate(text, reader=reader)
+    except EngineError as error:
+        raise UserError(str(error)) from None
 
 
 def _text(given: str) -> str:

@@ -1,7 +1,8 @@
 """From a description in words to a model that is solved and checked.
 
-`formulate` reads a text by the rules of `formulation.rules`; what they did not understand is told as findings and never
-filled in. The model knows the words that each of its parts comes from.
+`formulate` reads a text by the rules of `formulation.rules`, or with a language model (`formulation.reader`) beside
+them; what was not understood is told as findings and never filled in. The model knows the words that each of its parts
+comes from.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from data.errors import UserError
+from formulation.differences import differences
 from formulation.explain import Explanation, explain
 from formulation.findings import findings as checked
 from formulation.lines import one_line
@@ -21,11 +23,16 @@ from formulation.rules import Reading, read
 from formulation.sentences import sentence_at, sentences
 from formulation.solve import Solution, solve
 
+if TYPE_CHECKING:
+    from formulation.reader import ModelReading, Ranked, Reader
+
 __all__ = ["Formulation", "Note", "formulate"]
 
 _LONGEST: Final = 20_000  # characters of a text
+_MOST_RIVALS: Final = 4  # models that are told as JSON
+_SURE: Final = 0.5  # a model that is less likely right than this is doubtful
 _QUOTED: Final = 90  # characters of the words that a note is about
-_OPEN: Final = ("language", "variables", "objective", "nonlinear", "sentence", "number")
+_OPEN: Final = ("language", "variables", "objective", "nonlinear", "reading", "sentence", "number")
 """Topics of notes that say that something is missing; the others are assumptions, and questions about the model."""
 
 
@@ -44,17 +51,40 @@ class Formulation:
 
     text: str
     reading: Reading = field(repr=False)
+    by_model: ModelReading | None = field(default=None, repr=False)
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:
         """What was not understood, then what was assumed."""
         found = [Note(one.topic, one.sentence, (one.start, one.end)) for one in self.reading.findings]
-        return tuple(sorted(found, key=lambda one: (one.topic not in _OPEN, one.topic not in _OPEN[:4])))
+        if self.confidence is not None and self.confidence < _SURE:
+            found.append(
+                Note("reading", f"the reading is doubtful: it is right with probability {self.confidence:.2f}")
+            )
+        return tuple(sorted(found, key=lambda one: (one.topic not in _OPEN, one.topic not in _OPEN[:5])))
 
     @property
     def complete(self) -> bool:
-        """Whether every sentence and every number of the text found its place in a model."""
-        return self.reading.complete
+        """Whether every sentence and every number of the text found its place in a model that is likely right."""
+        return self.reading.complete and (self.confidence is None or self.confidence >= _SURE)
+
+    @property
+    def confidence(self) -> float | None:
+        """How likely the model is right, in [0, 1]; None where no language model read the text."""
+        return self.alternatives[0].confidence if self.alternatives else None
+
+    @property
+    def alternatives(self) -> tuple[Ranked, ...]:
+        """The different models that a language model and the rules made of the text, the likeliest first."""
+        return self.by_model.models if self.by_model is not None and self.reading.problem is not None else ()
+
+    @cached_property
+    def rivals(self) -> tuple[Note, ...]:
+        """What the second likeliest model says differently."""
+        if len(self.alternatives) < 2:
+            return ()
+        first, second = self.alternatives[:2]
+        return tuple(Note("rival", one) for one in differences(first.found, second.found))
 
     @cached_property
     def model(self) -> Model:
@@ -100,6 +130,12 @@ class Formulation:
         return {
             "model": self.model.problem.plain() if has_model else None,
             "complete": self.complete,
+            "confidence": self.confidence,
+            "alternatives": [
+                {"model": one.problem.plain(), "confidence": one.confidence, "votes": one.found.share}
+                for one in self.alternatives[1:_MOST_RIVALS]
+            ],
+            "rival": [one.sentence for one in self.rivals],
             **told,
             "findings": [
                 {"topic": one.topic, "sentence": one.sentence, "span": list(one.span) if one.span else None}
@@ -116,7 +152,16 @@ class Formulation:
             asked = self.questions(solution, time_limit=time_limit)
         missing = [one for one in self.notes if one.topic in _OPEN]
         assumed = [one for one in self.notes if one.topic not in _OPEN]
-        for title, notes in (("Not understood", missing), ("Assumed", assumed), ("To look at", asked)):
+        if self.confidence is not None:
+            told = f"This model is right with probability {self.confidence:.2f}, as far as votes and checks can say."
+            found += [Heading("How sure"), Paragraph(told)]
+        rivals = f"The next likely model ({self.alternatives[1].confidence:.2f})" if self.rivals else ""
+        for title, notes in (
+            ("Not understood", missing),
+            (rivals, self.rivals),
+            ("Assumed", assumed),
+            ("To look at", asked),
+        ):
             if notes:
                 found += [Heading(title), *self._told(notes)]
         return found
@@ -138,8 +183,8 @@ class Formulation:
         return as_text(self.blocks())
 
 
-def formulate(text: str) -> Formulation:
-    """Read a description of an optimisation problem.
+def formulate(text: str, *, reader: Reader | None = None) -> Formulation:
+    """Read a description of an optimisation problem, by rules or, with a `reader`, by a language model and the rules.
 
     Any text gives a `Formulation`; what it lacks is in its notes. Raises UserError for an empty or a far too long text.
     """
@@ -147,4 +192,7 @@ def formulate(text: str) -> Formulation:
         raise UserError("the text is empty: describe what is decided, what is sought and what must hold")
     if len(text) > _LONGEST:
         raise UserError(f"the text has {len(text):,} characters: describe the problem in at most {_LONGEST:,}")
-    return Formulation(text, read(text))
+    if reader is None:
+        return Formulation(text, read(text))
+    found = reader.read(text)
+    return Formulation(text, found.as_reading(), found)

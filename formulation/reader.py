@@ -25,6 +25,7 @@ from formulation.phased import Phased
 from formulation.quantities import Figure, numbers_in
 from formulation.ranker import Ranker, features, shipped
 from formulation.rules import Reading as RulesReading
+from formulation.rules import leftovers
 from formulation.rules import read as read_by_rules
 from formulation.schema import Problem
 from formulation.task import Documents, Drafts
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
     from search.algorithm import Algorithm
     from search.tree import Tree
 
-__all__ = ["METHODS", "Method", "ModelReading", "Ranked", "Reader"]
+__all__ = ["FORMATS", "METHODS", "Format", "Method", "ModelReading", "Ranked", "Reader"]
 
 T = TypeVar("T")
 Format = Literal["auto", "lines", "json"]
 Method = Literal["one-step", "vote", "phased", "search"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _ROOM: Final = 64  # tokens that must be left for an answer
 
 
@@ -87,6 +89,16 @@ class ModelReading:
         """The likeliest model, None where there is none."""
         return self.models[0].problem if self.models else None
 
+    def as_reading(self) -> RulesReading:
+        """The likeliest model with what it leaves open, as a reading by rules would say it.
+
+        What the rules find unsuitable in a text (another language, what is not linear) stands, whatever a model wrote.
+        """
+        problem = self.problem
+        if problem is None or any(one.topic == "language" for one in self.rules.findings):
+            return self.rules
+        return leftovers(problem, self.text, [one for one in self.rules.findings if one.topic == "nonlinear"])
+
 
 class Reader:
     """A language model that reads texts.
@@ -120,8 +132,8 @@ class Reader:
     ) -> None:
         if method not in METHODS:
             raise UserError(f"no method {method!r}: choose one of {', '.join(METHODS)}")
-        if format not in get_args(Format):
-            raise UserError(f"no format {format!r}: choose one of {', '.join(get_args(Format))}")
+        if format not in FORMATS:
+            raise UserError(f"no format {format!r}: choose one of {', '.join(FORMATS)}")
         if samples < 1:
             raise UserError(f"samples must be at least 1, not {samples}")
         if not 0 <= temperature <= 2:

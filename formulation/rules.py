@@ -15,6 +15,7 @@ from typing import Final, Literal
 from formulation.kinds.base import Constraint, Mention
 from formulation.model import Model
 from formulation.naming import identifiers
+from formulation.quantities import numbers_in
 from formulation.reading.numbers import Amount, Role, amounts
 from formulation.reading.statements import Reader, Said
 from formulation.reading.unsuitable import foreign, nonlinear, orders, without
@@ -24,7 +25,7 @@ from formulation.reading.words import Span, Text, table
 from formulation.schema import Domain, Problem, Variable
 from formulation.sentences import sentences
 
-__all__ = ["Finding", "Reading", "assemble", "read"]
+__all__ = ["Finding", "Reading", "assemble", "leftovers", "read"]
 
 Topic = Literal["language", "variables", "objective", "nonlinear", "sentence", "number", "assumption"]
 
@@ -155,6 +156,27 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
         where = variable.sources[""].span or (0, 0)
         findings.append(Finding("assumption", *where, f"'{name}' is taken to be {variable.domain}"))
     return Reading(text.text, problem, tuple(findings))
+
+
+def leftovers(problem: Problem, text: str, found: Sequence[Finding] = ()) -> Reading:
+    """A problem that was read otherwise, with what is known of its text and what of the text it does not use."""
+    findings = list(found)
+    if problem.objective is None:
+        why = "nothing says what is wanted: add what to minimise or maximise"
+        findings.append(Finding("objective", 0, len(text), why))
+    statements = (*problem.constraints, *([problem.objective] if problem.objective is not None else []))
+    used = {one.span for statement in statements for name, one in statement.sources.items() if name and one.span}
+    passed = {1, len(problem.variables)}  # such as "one chair takes", "two products"
+    for figure in numbers_in(text):
+        if (figure.start, figure.end) not in used and figure.value not in passed:
+            why = f"no statement uses '{text[figure.start : figure.end]}'"
+            findings.append(Finding("number", figure.start, figure.end, why))
+    findings += _unread(Text(text), problem)
+    for name, variable in problem.variables.items():
+        place = variable.sources.get("")
+        where = (place.span if place is not None else None) or (0, 0)
+        findings.append(Finding("assumption", *where, f"'{name}' is taken to be {variable.domain}"))
+    return Reading(text, problem, tuple(findings))
 
 
 def _curved(text: Text) -> list[Finding]:

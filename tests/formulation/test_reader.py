@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from data.errors import UserError
+from formulation.pipeline import Formulation, formulate
 from formulation.ranker import FEATURES, Ranker
 from formulation.reader import METHODS, Reader
 from reasoning.engine.base import Capabilities, Completion, Sampling, Usage
@@ -104,3 +105,54 @@ def test_a_text_that_does_not_fit_is_refused_in_one_line() -> None:
 def test_mistakes_are_told_at_once(wrong: dict, told: str) -> None:
     with pytest.raises(UserError, match=told):
         Reader(Written(RIGHT), **wrong)
+
+
+# ---- the whole pipeline ----------------------------------------------------------------------------------------------
+
+
+def read(engine: Written, text: str = TEXT, **settings: object) -> Formulation:
+    with Reader(engine, ranker=AGREEING, samples=6, **settings) as reader:
+        return formulate(text, reader=reader)
+
+
+def test_a_text_read_by_a_model_is_solved_and_explained() -> None:
+    found = read(Written(RIGHT))
+    assert found.complete and found.confidence > 0.5
+    assert found.solve().objective == 1350
+    report = found.report
+    assert "How sure" in report and "4*desks + 3*chairs <= 120" in report
+    plain = found.plain(found.solve())
+    assert plain["confidence"] == found.confidence and plain["status"] == "optimal"
+
+
+def test_what_a_model_left_out_is_told() -> None:
+    found = read(Written(NO_BOUND), method="vote")
+    assert not found.complete
+    assert [one.sentence for one in found.notes if one.topic == "number"] == ["no statement uses '5'"]
+
+
+def test_rivals_are_told_apart_in_words() -> None:
+    found = read(Written(RIGHT, NO_BOUND), method="vote")
+    told = [one.sentence for one in found.rivals]
+    assert len(told) == 1 and told[0].startswith("only the ") and "desks >= 5" in told[0]
+
+
+def test_a_doubtful_reading_is_not_complete() -> None:
+    unsure = Ranker(dict.fromkeys(FEATURES, 0.0), -3.0)
+    with Reader(Written(RIGHT), ranker=unsure, samples=2) as reader:
+        found = formulate(TEXT, reader=reader)
+    assert not found.complete and any(one.topic == "reading" and "doubtful" in one.sentence for one in found.notes)
+
+
+def test_another_language_gives_no_model_whatever_was_written() -> None:
+    german = (
+        "Eine Werkstatt baut Tische und Stühle. Ein Tisch braucht 4 Stunden und ein Stuhl 3 Stunden, und es gibt 120 "
+        "Stunden. Es müssen mindestens 5 Tische gebaut werden. Ein Tisch bringt 45 und ein Stuhl 30 Euro ein."
+    )
+    found = read(Written(RIGHT), german, method="vote")
+    assert found.obstacle and found.alternatives == ()
+
+
+def test_without_any_model_the_rules_say_why() -> None:
+    found = read(Written("nothing"), method="vote")
+    assert found.reading is found.by_model.rules
