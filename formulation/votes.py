@@ -46,7 +46,7 @@ class Said:
 
     goals: Hashable
     rows: Counter[Hashable]
-    statements: tuple[frozenset[Hashable], ...]
+    statements: tuple[frozenset[tuple[Hashable, int]], ...]  # rows, with how often each is said
     places: tuple[int | None, ...]  # the common variable of each of its own
 
     @property
