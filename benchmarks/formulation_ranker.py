@@ -25,7 +25,7 @@ from data.errors import DataError, UserError
 from data.nl4opt import Example, declared
 from data.rows import read_rows
 from data.stats import wilson
-from formulation.metrics import canonical_of_example, canonical_of_model
+from formulation.metrics import canonical_of_example, canonical_of_model, tally
 from formulation.model import Model
 from formulation.ranker import FEATURES, Ranker, fit
 from formulation.reader import ModelReading, Reader
@@ -112,11 +112,10 @@ def _right(problem: Problem, gold: Example | Problem) -> bool:
     if isinstance(gold, Problem):
         return len(distinct([Candidate(problem, "model"), Candidate(gold, "rules")])) == 1
     try:
-        model = Model(problem, ignore_strict=True)
-        found, wanted = canonical_of_model(model, gold, "text"), canonical_of_example(gold)
+        found = canonical_of_model(Model(problem, ignore_strict=True), gold, "text")
     except (UserError, DataError):
         return False
-    return (found.sense, found.objective, sorted(found.rows)) == (wanted.sense, wanted.objective, sorted(wanted.rows))
+    return tally(found, canonical_of_example(gold)).right
 
 
 def _fit(cases: Sequence[Case], penalty: float) -> Ranker:

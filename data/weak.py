@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from data.command import Parser, run_command
@@ -166,9 +167,9 @@ def _is_accounted(reading: Reading, naming: Naming, roles: Mapping[int, Role]) -
     return dict(counts) == dict.fromkeys(roles, 1) and len(problem.constraints) > 0
 
 
-def weak_models() -> list[Problem]:
-    """The weak models of the training texts. Raises DataError where the data is missing."""
-    found = (weak(entities_of_tagged(row)) for row in tagged())
+def weak_models(*, directory: Path | None = None) -> list[Problem]:
+    """The weak models of the training texts, from the data directory. Raises DataError where the data is missing."""
+    found = (weak(entities_of_tagged(row)) for row in tagged(directory=directory))
     return [one for one in found if one is not None]
 
 

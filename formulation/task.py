@@ -2,8 +2,8 @@
 
 `formulation.task:Drafts`: the question is a text with tagged numbers, a step is a line of the compact format of
 `formulation.wire`, and the answer is all of them. `formulation.task:Documents`: the question is the text, the answer a
-JSON document of `formulation.documents`. Splits are NL4Opt's; `train` has no reference models and is read from files of
-rows instead.
+JSON document of `formulation.documents`. Splits are NL4Opt's: dev and test with their declared models, and train, whose
+models are the weak ones of `data.weak`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any, Literal, cast
 from data.errors import DataError, UserError
 from data.nl4opt import declared
 from data.records import Problem as Question
+from data.weak import weak_models
 from formulation.documents import document_grammar, document_in, document_prompt, problem_of_document
 from formulation.drafts import problem_of, tagged, tags_in
-from formulation.metrics import canonical_of_example, canonical_of_model
+from formulation.metrics import canonical_of_example, canonical_of_model, tally
 from formulation.model import Model
 from formulation.quantities import numbers_in
-from formulation.schema import Problem
+from formulation.schema import Problem, read_problem
+from formulation.votes import Candidate, distinct
 from formulation.wire import grammar, parse, write
 
 __all__ = ["Documents", "Drafts"]
@@ -38,7 +40,7 @@ class Drafts:
     profile = "draft"
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Question]:
-        """Problems of a split, dev or test, with their declared models. Raises DataError or UserError."""
+        """Problems of a split (train, dev or test) with their models. Raises DataError or UserError."""
         return _load(self, split, data_dir)[offset:][:limit]
 
     def question(self, text: str) -> str:
@@ -84,7 +86,7 @@ class Documents:
     profile = "document"
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Question]:
-        """Problems of a split, dev or test, with their declared models. Raises DataError or UserError."""
+        """Problems of a split (train, dev or test) with their models. Raises DataError or UserError."""
         return _load(self, split, data_dir)[offset:][:limit]
 
     def question(self, text: str) -> str:
@@ -112,20 +114,31 @@ class Documents:
 
 
 def _load(task: Drafts | Documents, split: str, data_dir: Path | None) -> list[Question]:
-    if split not in ("dev", "test"):
-        raise UserError(f"no split '{split}' has models: choose dev or test (training rows are files, see data.drafts)")
-    examples = declared(cast("Literal['dev', 'test']", split), directory=data_dir)
+    if split == "train":
+        known: list[tuple[str, dict[str, Any]]] = [
+            (one.text or "", {"problem": one.plain()}) for one in weak_models(directory=data_dir)
+        ]
+    elif split in ("dev", "test"):
+        examples = declared(cast("Literal['dev', 'test']", split), directory=data_dir)
+        known = [(one.document, {"example": one}) for one in examples]
+    else:
+        raise UserError(f"no split '{split}': choose train, dev or test")
     return [
-        Question(f"nl4opt/{split}/{number}", task.question(one.document), answer="", metadata={"example": one})
-        for number, one in enumerate(examples)
+        Question(f"nl4opt/{split}/{number}", task.question(text), answer="", metadata={"text": text, **about})
+        for number, (text, about) in enumerate(known)
     ]
 
 
 def _right(task: Drafts | Documents, problem: Question, answer: str) -> bool:
-    example = problem.metadata["example"]
+    about = problem.metadata
     try:
-        model = Model(task.problem(answer, example.document), ignore_strict=True)
-        return canonical_of_model(model, example, "text") == canonical_of_example(example)
+        found = task.problem(answer, about["text"])
+        if "problem" in about:
+            gold = read_problem(about["problem"])
+            return len(distinct([Candidate(found, "model"), Candidate(gold, "rules")])) == 1
+        ours = canonical_of_model(Model(found, ignore_strict=True), about["example"], "text")
+        theirs = canonical_of_example(about["example"])
+        return tally(ours, theirs).right
     except (DataError, UserError):
         return False
 
