@@ -23,7 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.common import machine, print_table
+from benchmarks.common import machine, print_table, write_result
 from data.command import Parser, run_command
 from data.errors import DataError, UserError
 from data.nl4opt import Example, declared, reworded, tagged
@@ -74,6 +74,7 @@ class Result:
     tokens: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     confidence: list[float | None] = field(default_factory=list)
+    complete: list[bool] = field(default_factory=list)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,9 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _against(rows, next(iter(results)))
     shown = [{k: v for k, v in row.items() if k != "by"} for row in rows]
     print_table(shown)
+    settings = {"data": args.data, "split": args.split, "problems": len(texts.ids)}
+    settings |= {name: getattr(args, name) for name in _SETTINGS}
+    settings["seconds"] = round(time.monotonic() - began, 1)
+    if args.data == "nl4opt" and args.limit is None and set(results) == {"rules", *METHODS}:
+        write_result(f"formulation_{args.split}", shown, **settings)
     if texts.examples:
         for name, result in results.items():
-            print(f"\n{name}: gold rows found by kind, and what is wrong")
+            whole = whole_model_accuracy(texts.examples, result.models, "text").right
+            sure = [right for right, complete in zip(whole, result.complete, strict=True) if complete]
+            print(
+                f"\n{name}: {len(sure)} readings leave nothing of their text over, {sum(sure)} of them are wholly right"
+            )
+            print("gold rows found by kind, and what is wrong:")
             for kind, found in by_kind(texts.examples, result.models).items():
                 print(f"  {kind:12} {sum(found.right):4} of {sum(found.of):4}")
             for cause, ids in _causes(texts.examples, result.models).items():
@@ -260,6 +271,7 @@ async def _read(reader: Reader, texts: Texts, concurrency: int) -> Result:
         [reading.usage.completion if reading else 0 for reading in readings],
         [reading.seconds if reading else 0.0 for reading in readings],
         [reading.models[0].confidence if reading and reading.models else None for reading in readings],
+        [reading is not None and reading.as_reading().complete for reading in readings],
     )
 
 
