@@ -82,9 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _arguments(arguments)
     texts = _texts(args)
     began = time.monotonic()
-    results = (
-        {"rules": Result([read_by_rules(text).model() for text in texts.texts])} if "rules" in args.methods else {}
-    )
+    results: dict[str, Result] = {}
+    if "rules" in args.methods:
+        readings = [read_by_rules(text) for text in texts.texts]
+        results["rules"] = Result([one.model() for one in readings], complete=[one.complete for one in readings])
     of_model: list[Method] = [name for name in args.methods if name != "rules"]
     if of_model:
         results |= asyncio.run(_by_model(args, of_model, texts))
