@@ -9,16 +9,15 @@ different model with how likely it is right.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from data.errors import DataError, UserError
 from data.records import Problem as Question
+from data.synchronous import Synchronous
 from formulation.doubts import lines_in_doubt
 from formulation.drafts import draft_of
 from formulation.phased import Phased
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "METHODS", "Format", "Method", "ModelReading", "Ranked", "Reader"]
 
-T = TypeVar("T")
 Format = Literal["auto", "lines", "json"]
 Method = Literal["one-step", "vote", "phased", "search"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
@@ -100,7 +98,7 @@ class ModelReading:
         return leftovers(problem, self.text, [one for one in self.rules.findings if one.topic == "nonlinear"])
 
 
-class Reader:
+class Reader(Synchronous):
     """A language model that reads texts.
 
     `policy`, `adapter`, `backend` and `engine` are those of `reasoning.engine.open_engine`; the embedded model takes
@@ -150,7 +148,6 @@ class Reader:
         self._ranker = ranker
         self._engine: Engine | None = None
         self._policy: Policy | None = None
-        self._runner: asyncio.Runner | None = None
 
     async def start(self) -> None:
         """Open the model. Called on first use; calling it twice does nothing."""
@@ -192,37 +189,9 @@ class Reader:
         if engine is not None:
             await engine.close()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     def read(self, text: str, name: str = "text") -> ModelReading:
         """`aread`, for programs without an event loop."""
         return self._run_sync(self.aread(text, name))
-
-    def close(self) -> None:
-        """`aclose`, for programs without an event loop."""
-        if self._runner is not None:
-            self._run_sync(self.aclose())
-            self._runner.close()
-            self._runner = None
-
-    def __enter__(self) -> Self:
-        self._run_sync(self.start())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def _run_sync(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(work)
 
     async def aread(self, text: str, name: str = "text") -> ModelReading:
         """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long."""

@@ -5,17 +5,16 @@ A solver owns one engine (and, where it is another, the reward's), opened on fir
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from data.errors import UserError, one_line
 from data.records import Problem
+from data.synchronous import Synchronous
 from reasoning.adapters import label, shipped
 from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
@@ -39,8 +38,6 @@ from search.types import State
 
 __all__ = ["Solved", "Solver"]
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Solved:
@@ -61,7 +58,7 @@ class Solved:
         return self.result.text
 
 
-class Solver:
+class Solver(Synchronous):
     """A task, a policy, a method and a reward, ready to solve.
 
     Each of the four is a name as on the command line, or an object of one's own: a `reasoning.tasks.base.Task`, a
@@ -105,7 +102,6 @@ class Solver:
         self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in named}
         self._policy: Policy | None = None
         self._grader: Grader | None = None
-        self._runner: asyncio.Runner | None = None
 
     # ---- async -----------------------------------------------------------------------------------------------------
 
@@ -200,15 +196,6 @@ class Solver:
             self._engine = None
         self._policy = None
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     # ---- sync ------------------------------------------------------------------------------------------------------
 
     def solve(self, problem: str | Problem) -> Solved:
@@ -218,25 +205,6 @@ class Solver:
     def run(self, problems: Sequence[Problem] | None = None, **kwargs: Any) -> list[ProblemResult]:
         """`arun`, for programs without an event loop."""
         return self._run_sync(self.arun(problems, **kwargs))
-
-    def close(self) -> None:
-        """`aclose`, for programs without an event loop."""
-        self._run_sync(self.aclose())
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-
-    def __enter__(self) -> Self:
-        self._run_sync(self.start())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def _run_sync(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(work)
 
     # ---- what is recorded ------------------------------------------------------------------------------------------
 
