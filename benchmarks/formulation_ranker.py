@@ -10,6 +10,7 @@ never read.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import random
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from benchmarks.common import machine, print_table
 from data.command import Parser, run_command
+from data.drafts import solution
 from data.errors import DataError, UserError
 from data.nl4opt import Example, declared
 from data.rows import read_rows
@@ -76,9 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _cases(args: Any) -> list[Case]:
     texts: list[tuple[str, str, Example | Problem]] = [(one.id, one.document, one) for one in declared("dev")]
     if args.synthesis is not None:
-        held = [row for row in read_rows(args.synthesis) if "problem" in row and row.get("held_out")]
-        problems = [(str(row["id"]), read_problem(row["problem"])) for row in held[: args.limit]]
-        texts += [(name, problem.text or "", problem) for name, problem in problems]
+        texts += list(itertools.islice(_held_out(args.synthesis), args.limit))
     reader = Reader(
         args.policy,
         adapter=args.adapter,
@@ -98,6 +98,18 @@ async def _cases(args: Any) -> list[Case]:
         async for at, case in drive_many(enumerate(texts), one, concurrency=args.concurrency):
             found[at] = case
     return [found[at] for at in sorted(found)]
+
+
+def _held_out(file: Path) -> Iterator[tuple[str, str, Problem]]:
+    """Held-out synthetic rows that the compact format can say."""
+    for row in read_rows(file):
+        if "problem" in row and row.get("held_out"):
+            problem = read_problem(row["problem"])
+            try:
+                solution(str(row["id"]), problem, "synthesis")
+            except DataError:
+                continue
+            yield str(row["id"]), problem.text or "", problem
 
 
 def _case(reading: ModelReading, gold: Example | Problem) -> Case:

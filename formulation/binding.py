@@ -18,7 +18,7 @@ from formulation.expressions import Element
 from formulation.numbers import Rational, number
 from formulation.schema import Members, Parameter, Problem, Table, suggestion
 
-__all__ = ["Bound", "BoundSet", "Key", "bind", "show_key"]
+__all__ = ["Bound", "BoundSet", "Key", "bind", "open_table", "show_key"]
 
 Key = tuple[Element, ...]
 
@@ -340,7 +340,7 @@ class _Reader:
                 raise DataError(f"{place}: no data named '{table.name}' was given: pass it to with_data")
             source = self.given[table.name] if table.name is not None else str(table.file)
         where = f"{place}: {self.folder / source}" if isinstance(source, str | Path) else place
-        header, records = _open(source, table.sheet, where, self.folder)
+        header, records = open_table(source, table.sheet, where, self.folder)
         header = [" ".join(name.split()) for name in header]  # Excel breaks long names into lines
         keys = [_column(name, header, where) for name in table.keys]
         key = _picker(keys)
@@ -377,7 +377,7 @@ def _column(name: str, header: Sequence[str], where: str) -> int:
     return header.index(name)
 
 
-def _open(source: Any, sheet: str | None, where: str, folder: Path) -> tuple[list[str], Iterator[Sequence[Any]]]:
+def open_table(source: Any, sheet: str | None, where: str, folder: Path) -> tuple[list[str], Iterator[Sequence[Any]]]:
     """A table's header and its rows."""
     if hasattr(source, "columns") and hasattr(source, "itertuples"):
         named = source.reset_index() if any(name is not None for name in source.index.names) else source

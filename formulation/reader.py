@@ -244,9 +244,9 @@ class Reader(Synchronous):
         voted = row_vote(drafts, text, figures)
         if self.method == "phased":
             models = distinct([*drafts, *([voted] if voted is not None else [])])
-            # What the statements' own votes make of it comes first, with the least of these votes.
-            order = sorted(models, key=lambda one: not one.of("vote"))
-            yield from (Ranked(one, min(one.weakest, one.goal) if one.of("vote") else one.share) for one in order)
+            # The model that is most alike to all samples: no whole draft need have a majority.
+            order = sorted(models, key=lambda one: -one.agreement)
+            yield from (Ranked(one, one.agreement) for one in order)
             return
         models = distinct([*drafts, *([voted] if voted is not None else []), *_by_rules(rules, figures)])
         ranker = self._ranker or shipped()

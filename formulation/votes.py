@@ -61,7 +61,8 @@ class Distinct:
 
     `candidates` begin with the likeliest; `share` is the share of all samples that say this. `support` is the mean
     share of samples that say each of its rows, `weakest` the least, `goal` that of its goal; samples of other readings
-    count there too.
+    count there too. `agreement` is the mean over samples of how alike they are to it, in [0, 1]: the F1 measure of its
+    rows and its goal against theirs (minimum Bayes risk, Kumar and Byrne 2004).
     """
 
     candidates: tuple[Candidate, ...]
@@ -70,6 +71,7 @@ class Distinct:
     support: float
     weakest: float
     goal: float
+    agreement: float
 
     @property
     def problem(self) -> Problem:
@@ -98,6 +100,7 @@ def distinct(candidates: Sequence[Candidate]) -> tuple[Distinct, ...]:
             goals[said.goals] += one.samples
             for row in said.rows:
                 votes[row] += one.samples
+    counts = {key: sum(one.samples for one, _ in group if one.origin in _COUNTED) for key, group in groups.items()}
     models = []
     for group in groups.values():
         said = group[0][1]
@@ -106,13 +109,20 @@ def distinct(candidates: Sequence[Candidate]) -> tuple[Distinct, ...]:
             Distinct(
                 tuple(sorted((one for one, _ in group), key=_likely, reverse=True)),
                 said,
-                sum(one.samples for one, _ in group if one.origin in _COUNTED) / total if total else 0.0,
+                counts[said.key] / total if total else 0.0,
                 sum(shares) / len(shares) if shares else 0.0,
                 min(shares, default=0.0),
                 goals[said.goals] / total if total else 0.0,
+                sum(counts[key] * _alike(said, other[0][1]) for key, other in groups.items()) / total if total else 0.0,
             )
         )
     return tuple(sorted(models, key=lambda one: (one.share, one.support), reverse=True))
+
+
+def _alike(one: Said, other: Said) -> float:
+    """2 |common| / (|one| + |other|) of rows, the goals counted as one more."""
+    same = (one.rows & other.rows).total() + (one.goals == other.goals)
+    return 2 * same / (one.rows.total() + other.rows.total() + 2)
 
 
 def _likely(one: Candidate) -> tuple[bool, float]:

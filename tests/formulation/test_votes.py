@@ -84,6 +84,8 @@ def test_shares_are_of_samples_and_rows_have_their_own() -> None:
     assert right.goal == 7 / 8
     assert right.weakest == 5 / 8  # the bound; the hours have all
     assert right.support == pytest.approx((1 + 5 / 8) / 2)
+    # Alike to itself 1; without the bound 2 of 3 and 2 common parts; with another goal 2 of 3 parts.
+    assert right.agreement == pytest.approx((4 * 1 + 3 * 4 / 5 + 1 * 4 / 6) / 8)
 
 
 def test_rows_are_voted_on_each_by_itself() -> None:
