@@ -28,10 +28,11 @@ from formulation.explain import explain
 from formulation.export import export
 from formulation.files import parse_text
 from formulation.infeasible import Relaxations, relaxations
+from formulation.interview import interview
 from formulation.lines import one_line, shown
 from formulation.model import Model, load
 from formulation.numbers import Number, decimal_text
-from formulation.pipeline import Formulation, formulate
+from formulation.pipeline import formulate
 from formulation.reader import FORMATS, METHODS, Reader
 from formulation.report import Block, Heading, Paragraph, Table, show
 from formulation.schema import Problem, suggestion
@@ -56,6 +57,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--log": {"action": "store_true", "help": "show the solver's log, on stderr"},
 }
 _DATA: Final = "a CSV or XLSX file for a table or a parameter, or the value of a scalar one; may be repeated"
+_TABLE: Final = "a CSV or XLSX file that the description speaks of (needs --format json); may be repeated"
 _POINT: Final = "values by variable as JSON, or what `solve --json` printed (default: the model is solved)"
 
 
@@ -119,6 +121,8 @@ def _description_parser() -> Parser:
     )
     parser.add_argument("text", help="the description, a .txt or .md file that holds it, or - for standard input")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=FILE", help=_TABLE)
+    parser.add_argument("--interactive", action="store_true", help="ask about what is not understood or assumed")
     for option in _OPTIONS:
         parser.add_argument(option, **_OPTIONS[option])
     reading = parser.add_argument_group(
@@ -138,10 +142,7 @@ def _description_parser() -> Parser:
 def _load(given: argparse.Namespace, *files: str) -> list[Model]:
     """Models from files, each with the data that it names."""
     models = [load(file) for file in files]
-    for pair in given.data:
-        name, equals, value = pair.partition("=")
-        if not equals or not name or not value:
-            raise UserError(f"--data: write {pair!r} as NAME=FILE")
+    for name, value in _pairs(given.data):
         named = [name in _data_names(model.problem) for model in models]
         if not any(named):
             known = [known for model in models for known in _data_names(model.problem)]
@@ -157,6 +158,15 @@ def _load(given: argparse.Namespace, *files: str) -> list[Model]:
         except UserError as error:
             raise type(error)(f"{file}: {error}") from None
     return models
+
+
+def _pairs(given: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of `--data`. Raises UserError."""
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise UserError(f"--data: write {pair!r} as NAME=FILE")
+        yield name, value
 
 
 def _data_names(problem: Problem) -> set[str]:
@@ -211,16 +221,28 @@ def _solve(given: argparse.Namespace) -> int:
 
 
 def _formulate(given: argparse.Namespace) -> int:
-    found = _read(_text(given.text), given)
+    text, data = _text(given.text), dict(_pairs(given.data))
+    with _reader(given) as reader:
+        found = formulate(text, reader=reader, data=data)
+        if given.interactive:
+            found = interview(
+                found,
+                lambda longer: formulate(longer, reader=reader, data=data),
+                sys.stdin,
+                sys.stderr if given.json else sys.stdout,
+            )
     solution = None if found.obstacle else _solved(given, found.model)
     limit = {"time_limit": given.time_limit} if given.time_limit is not None else {}
     _tell(given, found.plain(solution, **limit) if given.json else {}, lambda: found.blocks(solution, **limit))
     return 0
 
 
-def _read(text: str, given: argparse.Namespace) -> Formulation:
+@contextlib.contextmanager
+def _reader(given: argparse.Namespace) -> Iterator[Reader | None]:
+    """The language model that is named, open; None for the rules alone."""
     if given.policy is None:
-        return formulate(text)
+        yield None
+        return
     from reasoning.cli import key_value
     from reasoning.engine.base import EngineError
 
@@ -236,7 +258,7 @@ def _read(text: str, given: argparse.Namespace) -> Formulation:
     )
     try:
         with reader:
-            return formulate(text, reader=reader)
+            yield reader
     except EngineError as error:
         raise UserError(str(error)) from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from formulation.explain import Said, explain
-from formulation.model import Model
 from formulation.votes import Distinct
 
 __all__ = ["differences"]
@@ -17,7 +16,7 @@ def differences(first: Distinct, second: Distinct) -> tuple[str, ...]:
 
 
 def _differences(first: Distinct, second: Distinct) -> Iterator[str]:
-    told = [explain(Model(one.problem)) for one in (first, second)]
+    told = [explain(one.model) for one in (first, second)]
     goals = [_words(one.objective) if one.objective is not None else "nothing is sought" for one in told]
     if first.said.goals != second.said.goals:
         yield f"the first seeks: {goals[0]}; the second: {goals[1]}"

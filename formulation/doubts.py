@@ -42,7 +42,7 @@ def doubts(text: str, figures: Sequence[Figure], written: str) -> tuple[Doubt, .
     goals = [number for number, line in enumerate(draft.lines) if line.kind in ("max", "min")]
     if not goals:
         found.append(Doubt("no objective", first))
-    status = outcome(problem)
+    status = outcome(Model(problem, ignore_strict=True))
     if status == "unbounded":
         found.append(Doubt("unbounded", first + goals[0] if goals else first))
     elif status == "infeasible":
@@ -55,12 +55,12 @@ def lines_in_doubt(text: str, figures: Sequence[Figure], written: str) -> list[i
     return list(dict.fromkeys(one.line for one in doubts(text, figures, written)))
 
 
-def outcome(problem: Problem) -> str:
-    """What the solver says of a problem: a status of `formulation.solve.Solution`, or "failed"."""
-    if problem.objective is None:
+def outcome(model: Model) -> str:
+    """What the solver says of a model: a status of `formulation.solve.Solution`, or "failed"."""
+    if model.problem.objective is None:
         return "failed"
     try:
-        return solve(Model(problem, ignore_strict=True), time_limit=_SECONDS).status
+        return solve(model, time_limit=_SECONDS).status
     except (UserError, DataError):
         return "failed"
 

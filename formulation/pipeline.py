@@ -7,8 +7,8 @@ comes from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from formulation.report import Block, Entry, Heading, Paragraph, as_text
 from formulation.rules import Reading, read
 from formulation.sentences import sentence_at, sentences
 from formulation.solve import Solution, solve
+from formulation.tables import Given, data_of, given_tables, not_given, not_used
 
 if TYPE_CHECKING:
     from formulation.reader import ModelReading, Ranked, Reader
@@ -32,7 +33,7 @@ _LONGEST: Final = 20_000  # characters of a text
 _MOST_RIVALS: Final = 4  # models that are told as JSON
 _SURE: Final = 0.5  # a model that is less likely right than this is doubtful
 _QUOTED: Final = 90  # characters of the words that a note is about
-_OPEN: Final = ("language", "variables", "objective", "nonlinear", "reading", "sentence", "number")
+_OPEN: Final = ("language", "variables", "objective", "nonlinear", "data", "reading", "sentence", "number")
 """Topics of notes that say that something is missing; the others are assumptions, and questions about the model."""
 
 
@@ -52,6 +53,7 @@ class Formulation:
     text: str
     reading: Reading = field(repr=False)
     by_model: ModelReading | None = field(default=None, repr=False)
+    tables: tuple[Given, ...] = field(default=(), repr=False)
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:
@@ -61,7 +63,7 @@ class Formulation:
             found.append(
                 Note("reading", f"the reading is doubtful: it is right with probability {self.confidence:.2f}")
             )
-        return tuple(sorted(found, key=lambda one: (one.topic not in _OPEN, one.topic not in _OPEN[:5])))
+        return tuple(sorted(found, key=lambda one: (one.topic not in _OPEN, one.topic not in _OPEN[:6])))
 
     @property
     def complete(self) -> bool:
@@ -91,15 +93,17 @@ class Formulation:
         """The model. Raises UserError where the text gave none."""
         if self.reading.problem is None:
             raise UserError(self.obstacle)
-        return Model(self.reading.problem)
+        return Model(self.reading.problem, data_of(self.reading.problem, self.tables))
 
     @property
     def obstacle(self) -> str:
-        """Why the model must not be solved: there is none or no objective, or what it leaves out is not linear."""
+        """Why the model must not be solved: it is none, has no objective, or leaves out given tables or curves."""
         if self.reading.problem is None:
             return f"the text gives no model: {self.notes[0].sentence}"
         if self.reading.problem.objective is None:
             return "the text does not say what is sought: add what to minimise or maximise"
+        if self.tables and (found := next((one for one in self.notes if one.topic == "data"), None)) is not None:
+            return found.sentence
         return next((f"{self._quoted(one)}: {one.sentence}" for one in self.notes if one.topic == "nonlinear"), "")
 
     def _quoted(self, note: Note) -> str:
@@ -167,15 +171,19 @@ class Formulation:
         return found
 
     def _told(self, notes: tuple[Note, ...] | list[Note]) -> Iterator[Block]:
-        places = sentences(self.text)
         for one in notes:
-            quote = ""
-            if one.span is not None and one.topic in _OPEN:
-                place = sentence_at(places, one.span[0])
-                start, end = places[place] if place is not None else one.span
-                said = one_line(self.text[start:end])
-                quote = f'"{said if len(said) <= _QUOTED else said[: _QUOTED - 3] + "..."}"'
+            quote = self.quote(one)
             yield Entry(one.sentence, quote=quote) if quote else Paragraph(f"- {one.sentence}")
+
+    def quote(self, note: Note) -> str:
+        """The sentence that an open note is about, in quotation marks; empty for a note of another kind."""
+        if note.span is None or note.topic not in _OPEN:
+            return ""
+        places = sentences(self.text)
+        place = sentence_at(places, note.span[0])
+        start, end = places[place] if place is not None else note.span
+        said = one_line(self.text[start:end])
+        return f'"{said if len(said) <= _QUOTED else said[: _QUOTED - 3] + "..."}"'
 
     @property
     def report(self) -> str:
@@ -183,16 +191,31 @@ class Formulation:
         return as_text(self.blocks())
 
 
-def formulate(text: str, *, reader: Reader | None = None) -> Formulation:
+def formulate(text: str, *, reader: Reader | None = None, data: Mapping[str, Any] | None = None) -> Formulation:
     """Read a description of an optimisation problem, by rules or, with a `reader`, by a language model and the rules.
 
-    Any text gives a `Formulation`; what it lacks is in its notes. Raises UserError for an empty or a far too long text.
+    `data` are the tables that the text speaks of, by name a CSV or XLSX file, a DataFrame or a list of records; a
+    reader that writes JSON documents reads from them. Any text gives a `Formulation`; what it lacks is in its notes.
+    Raises UserError for an empty or a far too long text, and UserError or DataError for a table that cannot be read.
     """
     if not text.strip():
         raise UserError("the text is empty: describe what is decided, what is sought and what must hold")
     if len(text) > _LONGEST:
         raise UserError(f"the text has {len(text):,} characters: describe the problem in at most {_LONGEST:,}")
-    if reader is None:
-        return Formulation(text, read(text))
-    found = reader.read(text)
-    return Formulation(text, found.as_reading(), found)
+    tables = given_tables(data)
+    found = reader.read(text, tables=tables) if reader is not None else None
+    reading = found.as_reading() if found is not None else read(text)
+    lacking = (*not_given(text, tables), *not_used(text, reading.problem, tables, _why_unused(found)))
+    if lacking:
+        reading = replace(reading, findings=(*reading.findings, *lacking))
+    return Formulation(text, reading, found, tables)
+
+
+def _why_unused(found: ModelReading | None) -> str:
+    """Why a given table has no part in a model, where that is known."""
+    if found is None:
+        return "rules read no tables: name a large chat model with --policy and --format json (reader= in Python)"
+    if not found.reads_tables:
+        return "the compact format has no tables: choose --format json"
+    sampled = any(one.found.of("model") for one in found.models)
+    return found.refused[0] if found.refused and not sampled else ""

@@ -53,7 +53,7 @@ def features(models: Sequence[Distinct], figures: Sequence[Figure], *, complete:
     found: list[tuple[float, ...]] = []
     for one in models:
         draft = next((c.draft for c in one.candidates if c.draft is not None), None)
-        status = outcome(one.problem)
+        status = outcome(one.model)
         same = 0.0
         if rules is not None:
             most = max(one.said.rows.total(), rules.said.rows.total(), 1)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from data.errors import DataError, UserError
@@ -27,6 +28,7 @@ from formulation.rules import Reading as RulesReading
 from formulation.rules import leftovers
 from formulation.rules import read as read_by_rules
 from formulation.schema import Problem
+from formulation.tables import Given, data_of
 from formulation.task import Documents, Drafts
 from formulation.votes import Candidate, Distinct, distinct, row_vote
 from formulation.wire import parse
@@ -71,7 +73,8 @@ class ModelReading:
     """What a model made of a text: `models` are different from each other, the likeliest first.
 
     `rules` is the reading by rules of the same text; `usage` and `seconds` are what it cost, `samples` how many drafts
-    were written and `failed` how many of them are no model.
+    were written and `failed` how many of them are no model: `refused` says why, the most frequent reason first. With
+    `reads_tables` the model was told the tables that were given.
     """
 
     text: str
@@ -81,6 +84,8 @@ class ModelReading:
     seconds: float = 0.0
     samples: int = 0
     failed: int = 0
+    refused: tuple[str, ...] = ()
+    reads_tables: bool = False
 
     @property
     def problem(self) -> Problem | None:
@@ -95,7 +100,9 @@ class ModelReading:
         problem = self.problem
         if problem is None or any(one.topic == "language" for one in self.rules.findings):
             return self.rules
-        return leftovers(problem, self.text, [one for one in self.rules.findings if one.topic == "nonlinear"])
+        curved = [one for one in self.rules.findings if one.topic == "nonlinear"]
+        sizes = {len(members.items) for members in self.models[0].found.model.bound.sets.values()}
+        return leftovers(problem, self.text, curved, counted=sizes)
 
 
 class Reader(Synchronous):
@@ -189,31 +196,38 @@ class Reader(Synchronous):
         if engine is not None:
             await engine.close()
 
-    def read(self, text: str, name: str = "text") -> ModelReading:
+    def read(self, text: str, name: str = "text", *, tables: Sequence[Given] = ()) -> ModelReading:
         """`aread`, for programs without an event loop."""
-        return self._run_sync(self.aread(text, name))
+        return self._run_sync(self.aread(text, name, tables=tables))
 
-    async def aread(self, text: str, name: str = "text") -> ModelReading:
-        """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long."""
+    async def aread(self, text: str, name: str = "text", *, tables: Sequence[Given] = ()) -> ModelReading:
+        """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long.
+
+        `tables` are told to a model that writes JSON documents, which may read from them; the compact format has none.
+        """
         from reasoning.worker import PolicyWorker
 
         await self.start()
         assert self._policy is not None
         begun = time.perf_counter()
         figures = numbers_in(text)
-        task = self._policy.task
+        task, policy = self._policy.task, self._policy
         assert isinstance(task, Drafts | Documents)
+        if tables and isinstance(task, Documents):
+            task = Documents(tables)
+            policy = replace(policy, task=task)
         question = Question(name, task.question(text))
-        prompt = self._policy.prompt(question)
-        context = self._policy.engine.max_context
+        prompt = policy.prompt(question)
+        context = policy.engine.max_context
         if len(prompt) + _ROOM > context:
             raise UserError(
                 f"the text takes {len(prompt)} tokens and the model reads {context}: shorten it, or name a larger model"
             )
         tree, _ = await drive(
-            self._algorithm(task, text, figures), State(name, prompt, self.seed), PolicyWorker(question, self._policy)
+            self._algorithm(task, text, figures), State(name, prompt, self.seed), PolicyWorker(question, policy)
         )
-        drafts = list(_candidates(tree, task, text, figures))
+        refused: Counter[str] = Counter()
+        drafts = list(_candidates(tree, task, text, figures, refused))
         finished = sum(node.samples for node in tree.answered())
         rules = read_by_rules(text)
         return ModelReading(
@@ -224,6 +238,8 @@ class Reader(Synchronous):
             time.perf_counter() - begun,
             finished,
             finished - sum(one.samples for one in drafts),
+            tuple(reason for reason, _ in refused.most_common()),
+            isinstance(task, Documents),
         )
 
     def _algorithm(self, task: Drafts | Documents, text: str, figures: Sequence[Figure]) -> Algorithm:
@@ -267,17 +283,21 @@ def _by_rules(rules: RulesReading, figures: Sequence[Figure]) -> Iterator[Candid
     yield Candidate(rules.problem, "rules", draft)
 
 
-def _candidates(tree: Tree, task: Drafts | Documents, text: str, figures: Sequence[Figure]) -> Iterator[Candidate]:
-    """Every draft of a tree that is a problem, equal ones once."""
+def _candidates(
+    tree: Tree, task: Drafts | Documents, text: str, figures: Sequence[Figure], refused: Counter[str]
+) -> Iterator[Candidate]:
+    """Every draft of a tree that is a problem, equal ones once; why others are none is counted in `refused`."""
     for node in tree.answered():
         try:
             written = tree.text(node.id)
             problem = task.problem(written, text)
             draft = parse(written, len(figures)) if isinstance(task, Drafts) else None
-        except DataError:
+            data = data_of(problem, task.tables) if isinstance(task, Documents) else {}
+        except DataError as error:
+            refused[str(error)] += node.samples
             continue
         segments = [segment for one in tree.path(node.id) if one.step is not None for segment in one.step.segments]
         known = [segment.logprobs for segment in segments if segment.logprobs is not None]
         logprobs = [x for one in known for x in one]
         mean = math.fsum(logprobs) / len(logprobs) if logprobs and len(known) == len(segments) else None
-        yield Candidate(problem, "model", draft, node.samples, mean)
+        yield Candidate(problem, "model", draft, node.samples, mean, data)

@@ -8,7 +8,7 @@ taken for the whole model.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,7 +27,7 @@ from formulation.sentences import sentences
 
 __all__ = ["Finding", "Reading", "assemble", "leftovers", "read"]
 
-Topic = Literal["language", "variables", "objective", "nonlinear", "sentence", "number", "assumption"]
+Topic = Literal["language", "variables", "objective", "nonlinear", "data", "sentence", "number", "assumption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,19 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
     return Reading(text.text, problem, tuple(findings))
 
 
-def leftovers(problem: Problem, text: str, found: Sequence[Finding] = ()) -> Reading:
-    """A problem that was read otherwise, with what is known of its text and what of the text it does not use."""
+def leftovers(problem: Problem, text: str, found: Sequence[Finding] = (), *, counted: Collection[int] = ()) -> Reading:
+    """A problem that was read otherwise, with what is known of its text and what of the text it does not use.
+
+    Numbers in `counted` only say how many there are, such as the members of a set.
+    """
     findings = list(found)
     if problem.objective is None:
         why = "nothing says what is wanted: add what to minimise or maximise"
         findings.append(Finding("objective", 0, len(text), why))
     statements = (*problem.constraints, *([problem.objective] if problem.objective is not None else []))
-    used = {one.span for statement in statements for name, one in statement.sources.items() if name and one.span}
-    passed = {1, len(problem.variables)}  # such as "one chair takes", "two products"
+    owners = (*statements, *problem.parameters.values())
+    used = {one.span for statement in owners for name, one in statement.sources.items() if name and one.span}
+    passed = {1, len(problem.variables), *counted}  # such as "one chair takes", "two products"
     for figure in numbers_in(text):
         if (figure.start, figure.end) not in used and figure.value not in passed:
             why = f"no statement uses '{text[figure.start : figure.end]}'"

@@ -23,6 +23,7 @@ from formulation.metrics import canonical_of_example, canonical_of_model, tally
 from formulation.model import Model
 from formulation.quantities import numbers_in
 from formulation.schema import Problem, read_problem
+from formulation.tables import Given, listed
 from formulation.votes import Candidate, distinct
 from formulation.wire import grammar, parse, write
 
@@ -76,26 +77,29 @@ class Drafts:
 
 
 class Documents:
-    """NL4Opt's texts, and models as JSON documents."""
+    """NL4Opt's texts, and models as JSON documents; `tables` are given beside a text."""
 
     name = "formulation.task:Documents"
     evaluation_only = False
     default_split = "dev"
-    instruction = property(lambda self: document_prompt())
+    instruction = property(lambda self: document_prompt(tables=bool(self.tables)))
     examples: tuple[Any, ...] = ()
     profile = "document"
+
+    def __init__(self, tables: Sequence[Given] = ()) -> None:
+        self.tables = tuple(tables)
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Question]:
         """Problems of a split (train, dev or test) with their models. Raises DataError or UserError."""
         return _load(self, split, data_dir)[offset:][:limit]
 
     def question(self, text: str) -> str:
-        """What is put to a model: the text."""
-        return text
+        """What is put to a model: the text, and the tables that are given with it."""
+        return f"{text}\n\n{listed(self.tables)}" if self.tables else text
 
     def problem(self, answer: str, text: str) -> Problem:
         """The problem that an answer says. Raises DataError."""
-        return problem_of_document(answer, text)
+        return problem_of_document(answer, text, self.tables)
 
     def grammar(self, problem: Question, before: str, unit: Literal["step", "answer"]) -> str:
         """The JSON schema as a grammar, where a document begins; a document is one step."""

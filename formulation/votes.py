@@ -7,9 +7,9 @@ kinds that say a row, and the tags of equal numbers do not count.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 from data.errors import DataError, UserError
 from formulation.drafts import problem_of
@@ -30,7 +30,8 @@ class Candidate:
     """One reading of a text.
 
     `draft` is what was written, None where the compact format cannot say the model. `samples` is how often it was
-    written, `logprob` the mean log-probability of its tokens (None: it was not sampled).
+    written, `logprob` the mean log-probability of its tokens (None: it was not sampled). `data` are the tables that
+    the problem is read from.
     """
 
     problem: Problem
@@ -38,6 +39,12 @@ class Candidate:
     draft: Draft | None = None
     samples: int = 1
     logprob: float | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def model(self) -> Model:
+        """The problem with its data; strict words are read as closed ones."""
+        return Model(self.problem, self.data, ignore_strict=True)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,11 @@ class Distinct:
     def problem(self) -> Problem:
         """The model."""
         return self.candidates[0].problem
+
+    @property
+    def model(self) -> Model:
+        """The model with its data."""
+        return self.candidates[0].model
 
     def of(self, origin: Origin) -> bool:
         """Whether one of the readings came from there."""
@@ -212,7 +224,7 @@ def _moved(line: Line, to: Sequence[int | None]) -> Line:
 
 def _said(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Said]]:
     """Every candidate that is a model, and what it says over the variables of the most common one."""
-    models = [(one, Model(one.problem, ignore_strict=True)) for one in candidates]
+    models = [(one, one.model) for one in candidates]
     labels: Counter[tuple[str, ...]] = Counter()
     for one, _ in models:
         labels[tuple(one.problem.variables)] += one.samples
