@@ -33,12 +33,13 @@ def solution(name: str, problem: Problem, origin: str) -> Solution:
     """The row of a problem with a text. Raises DataError where the compact format cannot say it."""
     from formulation.drafts import draft_of, tagged
     from formulation.quantities import numbers_in
-    from formulation.wire import VERSION, write
+    from formulation.sums import named
+    from formulation.wire import VERSION
 
     text = problem.text or ""
     figures = numbers_in(text)
     draft = _as_told(draft_of(problem, figures), problem, figures)
-    lines = write(draft).splitlines(keepends=True)
+    lines = named(draft, text, figures).splitlines(keepends=True)
     return Solution(name, tagged(text, figures), "", tuple(lines), origin=origin, provenance={"wire": VERSION})
 
 

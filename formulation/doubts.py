@@ -14,7 +14,7 @@ from formulation.model import Model
 from formulation.quantities import Figure
 from formulation.schema import Problem
 from formulation.solve import solve
-from formulation.wire import Draft, parse
+from formulation.wire import Draft, parse, statement_lines, tags_of
 
 __all__ = ["Doubt", "doubts", "lines_in_doubt", "outcome"]
 
@@ -37,16 +37,16 @@ def doubts(text: str, figures: Sequence[Figure], written: str) -> tuple[Doubt, .
         problem = problem_of(draft, text, figures)
     except DataError:
         return (Doubt("no draft", 0),)
-    first = len(draft.variables)
-    found = [*_numbers(draft, figures, first)]
-    goals = [number for number, line in enumerate(draft.lines) if line.kind in ("max", "min")]
+    first, places = len(draft.variables), statement_lines(written)
+    found = [*_numbers(draft, figures, written)]
+    goals = [place for place, line in zip(places, draft.lines, strict=True) if line.kind in ("max", "min")]
     if not goals:
         found.append(Doubt("no objective", first))
     status = outcome(Model(problem, ignore_strict=True))
     if status == "unbounded":
-        found.append(Doubt("unbounded", first + goals[0] if goals else first))
+        found.append(Doubt("unbounded", goals[0] if goals else first))
     elif status == "infeasible":
-        found += [Doubt("infeasible", line) for line in _conflict(problem, draft, first)]
+        found += [Doubt("infeasible", line) for line in _conflict(problem, draft, places)]
     return tuple(found)
 
 
@@ -86,23 +86,25 @@ def twice(draft: Draft) -> list[int]:
     return found
 
 
-def _numbers(draft: Draft, figures: Sequence[Figure], first: int) -> list[Doubt]:
+def _numbers(draft: Draft, figures: Sequence[Figure], written: str) -> list[Doubt]:
+    lines = written.splitlines()
     found = []
     for tag in unused(draft, figures):
-        # Statements stand in the order of their numbers, so that a missing one belongs before the next.
-        later = (
-            number
-            for number, line in enumerate(draft.lines)
-            if line.kind not in ("max", "min") and next(line.tags(), 0) > tag
-        )
-        found.append(Doubt("unused number", first + next(later, len(draft.lines))))
-    return found + [Doubt("number used twice", first + number) for number in twice(draft)]
+        # Lines stand in the order of their numbers, so that a missing one belongs before the next.
+        later = (at for at, line in enumerate(lines) if next(iter(tags_of(line)), 0) > tag and not _is_goal(line))
+        found.append(Doubt("unused number", next(later, len(lines))))
+    places = statement_lines(written)
+    return found + [Doubt("number used twice", places[number]) for number in twice(draft)]
 
 
-def _conflict(problem: Problem, draft: Draft, first: int) -> list[int]:
+def _is_goal(line: str) -> bool:
+    return line.startswith(("max ", "min "))
+
+
+def _conflict(problem: Problem, draft: Draft, at: Sequence[int]) -> list[int]:
     """Lines of the statements that cannot hold together."""
-    places = [number for number, line in enumerate(draft.lines) if line.kind not in ("max", "min")]
-    by_id = {one.id: first + at for one, at in zip(problem.constraints, places, strict=True)}
+    places = [place for place, line in zip(at, draft.lines, strict=True) if line.kind not in ("max", "min")]
+    by_id = {one.id: place for one, place in zip(problem.constraints, places, strict=True)}
     try:
         found = iis(Model(problem, ignore_strict=True), time_limit=_SECONDS)
     except (UserError, DataError):

@@ -16,7 +16,6 @@ from typing import Any, Literal, cast
 from data.errors import DataError, UserError
 from data.nl4opt import declared
 from data.records import Problem as Question
-from data.weak import weak_models
 from formulation.documents import document_grammar, document_in, document_prompt, problem_of_document
 from formulation.drafts import problem_of, tagged, tags_in
 from formulation.metrics import canonical_of_example, canonical_of_model, tally
@@ -119,6 +118,8 @@ class Documents:
 
 def _load(task: Drafts | Documents, split: str, data_dir: Path | None) -> list[Question]:
     if split == "train":
+        from data.weak import weak_models  # which imports this package
+
         known: list[tuple[str, dict[str, Any]]] = [
             (one.text or "", {"problem": one.plain()}) for one in weak_models(directory=data_dir)
         ]

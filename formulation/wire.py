@@ -1,12 +1,15 @@
-"""The compact format that a small model writes: version 1.
+"""The compact format that a small model writes: version 2.
 
 Code tags the numbers of a text; the model never writes one. It names the variables by words of the text, then writes
 one line a declaration, its kind first:
 
     var int chairs                      V1, whole numbers; also: real, yes
     var int tables                      V2
-    max N5*V1 + N6*V2                   or min
-    linear <= N3 | N1*V1 + N2*V2        a weighted sum
+    max profit                          or min; the sum of what lines such as the next two say of profit
+    N5 V1 profit                        N5 is what one V1 adds to profit
+    N6 V2 profit
+    linear <= N3 | N1*V1 + N2*V2        a weighted sum, its terms written out
+    linear <= N3 | hours                or named as above
     bound >= N7 | V1
     sum <= N8 | V1 + V2
     range N1 N2 | V1 + V2
@@ -24,13 +27,15 @@ one line a declaration, its kind first:
     either bound <= N1 | V1 or bound >= N2 | V2
     when V1 : linear <= N3 | N1*V1 + N2*V2
 
-Lines stand in any order behind the variables. The format has its own version, apart from the one of stored problems.
+Lines stand in any order behind the variables. Naming sums lets a small model say each number where it reads it, in the
+order of the text, and leaves putting them together to code; `named` writes a draft so. The format has its own version,
+apart from the one of stored problems.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -51,13 +56,15 @@ __all__ = [
     "grammar",
     "parse",
     "parse_line",
+    "statement_lines",
+    "tags_of",
     "write",
     "write_line",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 MOST_VARIABLES: Final = 12
-_MOST_LINES: Final = 40
+_MOST_LINES: Final = 60
 _MOST_TEXT: Final = 8000  # characters
 
 Short = Literal["int", "real", "yes"]
@@ -215,18 +222,29 @@ def parse(text: str, numbers: int) -> Draft:
     if len(text) > _MOST_TEXT:
         raise DataError(f"{len(text)} characters are no draft: at most {_MOST_TEXT} are read")
     variables: list[Declared] = []
-    lines: list[Line] = []
+    written: list[tuple[int, str]] = []
+    sums: dict[str, list[Term]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             kind, _, rest = line.strip().partition(" ")
-            if kind == "var" and lines:
+            if kind == "var" and (written or sums):
                 raise DataError("variables come before all else")
             if kind == "var":
                 variables.append(_declared(rest))
+            elif _is_part(line):
+                name, terms = _Reader(_tokens(line), len(variables), numbers).part()
+                sums.setdefault(name, []).extend(terms)
             else:
-                lines.append(parse_line(line, len(variables), numbers))
+                written.append((number, line))
+        except DataError as error:
+            raise DataError(f"line {number}: {error}") from None
+    lines: list[Line] = []
+    named = {name: tuple(dict.fromkeys(terms)) for name, terms in sums.items()}
+    for number, line in written:
+        try:
+            lines.append(parse_line(line, len(variables), numbers, named))
         except DataError as error:
             raise DataError(f"line {number}: {error}") from None
     if len(variables) > MOST_VARIABLES or len(lines) > _MOST_LINES:
@@ -243,9 +261,25 @@ def _declared(rest: str) -> Declared:
     return Declared(domain, " ".join(words.split()))
 
 
-def parse_line(line: str, variables: int, numbers: int) -> Line:
-    """One declaration, for so many variables and tagged numbers. Raises DataError."""
-    reader = _Reader(_tokens(line), variables, numbers)
+def statement_lines(text: str) -> list[int]:
+    """Which lines of a draft, counted from 0, are statements: one for each of its `lines`, in their order."""
+    lines = [(at, line) for at, line in enumerate(text.splitlines()) if line.strip()]
+    return [at for at, line in lines if not line.strip().startswith("var ") and not _is_part(line)]
+
+
+def tags_of(line: str) -> list[int]:
+    """The tags of the numbers that a line writes out."""
+    return [int(found) for found in re.findall(r"\bN(\d{1,4})\b", line)]
+
+
+def _is_part(line: str) -> bool:
+    """Whether a line says what a number adds to a named sum."""
+    return re.match(r"\s*N\d", line) is not None
+
+
+def parse_line(line: str, variables: int, numbers: int, sums: Mapping[str, tuple[Term, ...]] | None = None) -> Line:
+    """One declaration, for so many variables and tagged numbers, and the sums that have names. Raises DataError."""
+    reader = _Reader(_tokens(line), variables, numbers, sums or {})
     found = reader.line(tuple(SHAPES))
     reader.word("")
     return found
@@ -266,8 +300,11 @@ def _tokens(line: str) -> list[str]:
 class _Reader:
     """The tokens of a line, taken one after the other."""
 
-    def __init__(self, tokens: Sequence[str], variables: int, numbers: int) -> None:
+    def __init__(
+        self, tokens: Sequence[str], variables: int, numbers: int, sums: Mapping[str, tuple[Term, ...]] | None = None
+    ) -> None:
         self.tokens, self.at = tokens, 0
+        self.sums = sums or {}
         self.most = {"V": variables, "N": numbers}
 
     @property
@@ -334,8 +371,28 @@ class _Reader:
             return Amount(0, 1 if self.take() == "1" else 0)
         return Amount(self.tag("N"))
 
+    def part(self) -> tuple[str, list[Term]]:
+        """The name of a sum, and what a line adds to it: `N5 V1 V2 profit`."""
+        tag = self.tag("N")
+        found = []
+        while not found or self.next[1:].isdecimal() or self.next == "-":
+            negative = self.next == "-"
+            if negative:
+                self.take()
+            found.append(Term(self.tag("V"), tag, negative))
+        name = self.take()
+        if not name.isalpha():
+            raise DataError(f"{name or 'the end'} stands where the name of a sum should")
+        self.word("")
+        return name.lower(), found
+
     def terms(self, *, weighted: bool) -> tuple[Term, ...]:
         found: list[Term] = []
+        if weighted and self.next.isalpha():
+            name = self.take().lower()
+            if name not in self.sums:
+                raise DataError(f"no number is said to add to {name!r:.20}")
+            return self.sums[name]
         while True:
             negative = weighted and self.next == "-"
             if negative or (found and self.next == "+"):
@@ -391,18 +448,20 @@ def grammar(
     if counts:
         tags = " | ".join(_quoted(f"N{n}") for n in range(1, numbers + 1))
         amount = f"tag | {_quoted('0')} | {_quoted('1')}" if numbers else f"{_quoted('0')} | {_quoted('1')}"
-        rules += [*([f"tag ::= {tags}"] if numbers else []), f"number ::= {amount}"]
+        rules += [*([f"tag ::= {tags}", "name ::= [a-z]{2,24}"] if numbers else []), f"number ::= {amount}"]
         rules.append(f"sense ::= {' | '.join(map(_quoted, SENSES))}")
     weight = '(tag "*")? ' if numbers else ""
     for n in counts:
         rules += [
             f"variable{n} ::= {' | '.join(_quoted(f'V{k}') for k in range(1, n + 1))}",
-            f'terms{n} ::= "-"? {weight}variable{n} ((" + " | " - ") {weight}variable{n}){{0,{MOST_VARIABLES}}}',
+            f'terms{n} ::= {"name | " if numbers else ""}"-"? {weight}variable{n} '
+            f'((" + " | " - ") {weight}variable{n}){{0,{MOST_VARIABLES}}}',
             f'variables{n} ::= variable{n} (" + " variable{n}){{0,{MOST_VARIABLES}}}',
             f'decision{n} ::= "not "? variable{n}',
             f'decisions{n} ::= decision{n} (" " decision{n}){{0,{MOST_VARIABLES}}}',
             f"row{n} ::= {' | '.join(_rule(kind, n) for kind in _ROWS)}",
-            f"line{n} ::= {' | '.join(_rule(kind, n) for kind in SHAPES)}",
+            f"line{n} ::= {' | '.join([*([f'part{n}'] if numbers else []), *(_rule(kind, n) for kind in SHAPES)])}",
+            *([f'part{n} ::= tag (" " "-"? variable{n}){{1,{MOST_VARIABLES}}} " " name'] if numbers else []),
         ]
         if not lines and unit == "draft":
             rules.append(f'body{n} ::= (line{n} "\\n"){{1,{_MOST_LINES}}}')

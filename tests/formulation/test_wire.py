@@ -146,7 +146,7 @@ def test_mistakes_are_told(line: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("max V1\nvar int x\n", "line 1: there is no V1"),
+        ("max V1\nvar int x\n", "line 2: variables come before all else"),
         ("var int x\nmax V1\nvar int y\n", "line 3: variables come before all else"),
         ("var odd x\n", "line 1: a variable is int, real, yes"),
         ("var int \n", "line 1: a variable needs its words"),
