@@ -170,6 +170,11 @@ class Reader(Synchronous):
             adapter = self._adapter
             if adapter is None and (found := shipped_adapter(self._spec, task.name)) is not None:
                 adapter = str(found)
+            if adapter is None and isinstance(task, Drafts) and self._spec in (None, "", "embedded"):
+                raise UserError(
+                    "the embedded model needs an adapter that writes the compact format: name one with --adapter "
+                    "(docs/learning.md says how one is trained)"
+                )
             self._engine = await open_engine(self._spec, adapter=adapter, backend=self._backend, options=self._options)
             engine = self._engine
         else:

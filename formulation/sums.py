@@ -148,7 +148,7 @@ def _words_around(text: str, at: int, taken: set[str]) -> dict[str, tuple[int, s
 
 def _written(line: Line, names: dict[tuple[Term, ...], str]) -> str:
     """A line with the names of its sums."""
-    marks = {}
+    marks: dict[str, str] = {}
 
     def marked(side: tuple[Term, ...]) -> tuple[Term, ...]:
         if side not in names:

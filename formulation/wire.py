@@ -374,7 +374,7 @@ class _Reader:
     def part(self) -> tuple[str, list[Term]]:
         """The name of a sum, and what a line adds to it: `N5 V1 V2 profit`."""
         tag = self.tag("N")
-        found = []
+        found: list[Term] = []
         while not found or self.next[1:].isdecimal() or self.next == "-":
             negative = self.next == "-"
             if negative:
