@@ -31,6 +31,8 @@ FEATURES: Final = (
     "rules",
     "rules_complete",
     "rules_rows",
+    "guided",
+    "guided_complete",
     "row_vote",
     "unused",
     "twice",
@@ -43,11 +45,11 @@ FEATURES: Final = (
 _WEIGHTS: Final = Path(__file__).parent / "ranker.json"
 
 
-def features(models: Sequence[Distinct], figures: Sequence[Figure], *, complete: bool) -> list[tuple[float, ...]]:
+def features(models: Sequence[Distinct], figures: Sequence[Figure]) -> list[tuple[float, ...]]:
     """The features of the different models of one text, in the order of FEATURES.
 
-    `complete` says whether the rules' own reading left nothing over. Shares are those of the samples; `rules_rows` is
-    the share of a model's rows that the rules read as well, over the larger of both.
+    Shares are those of the samples; `rules_rows` is the share of a model's rows that the rules read as well, over the
+    larger of both.
     """
     rules = next((one for one in models if one.of("rules")), None)
     found: list[tuple[float, ...]] = []
@@ -68,8 +70,10 @@ def features(models: Sequence[Distinct], figures: Sequence[Figure], *, complete:
                 one.agreement,
                 -1.0 if likely is None else max(likely, -1.0),
                 float(one.of("rules")),
-                float(one.of("rules") and complete),
+                float(one.of("rules", complete=True)),
                 same,
+                float(one.of("guided")),
+                float(one.of("guided", complete=True)),
                 float(one.of("vote")),
                 min(len(unused(draft, figures)), 3) / 3 if draft else 0.0,
                 min(len(twice(draft)), 3) / 3 if draft else 0.0,

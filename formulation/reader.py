@@ -21,6 +21,7 @@ from data.records import Problem as Question
 from data.synchronous import Synchronous
 from formulation.doubts import lines_in_doubt
 from formulation.drafts import draft_of
+from formulation.guided import readings as guided_readings
 from formulation.phased import Phased
 from formulation.quantities import Figure, numbers_in
 from formulation.ranker import Ranker, features, shipped
@@ -30,7 +31,7 @@ from formulation.rules import read as read_by_rules
 from formulation.schema import Problem
 from formulation.tables import Given, data_of
 from formulation.task import Documents, Drafts
-from formulation.votes import Candidate, Distinct, distinct, row_vote
+from formulation.votes import Candidate, Distinct, Origin, distinct, row_vote
 from formulation.wire import parse
 from search.best_of_n import BestOfN
 from search.driver import drive
@@ -113,7 +114,8 @@ class Reader(Synchronous):
 
     Methods: "one-step" writes one draft greedily; "vote" writes `samples` drafts at `temperature` and takes the model
     that most of them say; "phased" decides variables, goal and statements one after the other by votes; "search" does
-    the same, reads doubtful lines again, adds the reading by rules, and ranks all of them (`formulation.ranker`).
+    the same, reads doubtful lines again, adds the readings by rules, on their own and under the variables of the drafts
+    (`formulation.guided`), and ranks all of them (`formulation.ranker`).
 
     `format` "lines" asks for the compact format, which a model must be trained for, "json" for a JSON document of
     `formulation.documents`, which large chat models write; a document is one step, so that its phases are one vote.
@@ -269,23 +271,26 @@ class Reader(Synchronous):
             order = sorted(models, key=lambda one: -one.agreement)
             yield from (Ranked(one, one.agreement) for one in order)
             return
-        models = distinct([*drafts, *([voted] if voted is not None else []), *_by_rules(rules, figures)])
+        read = [*_by_rules(rules, "rules", figures)]
+        for one in guided_readings(drafts, text, figures):
+            read += _by_rules(one, "guided", figures)
+        models = distinct([*drafts, *([voted] if voted is not None else []), *read])
         ranker = self._ranker or shipped()
-        scored = zip(models, features(models, figures, complete=rules.complete), strict=True)
+        scored = zip(models, features(models, figures), strict=True)
         yield from sorted(
             (Ranked(one, ranker.confidence(given), given) for one, given in scored), key=lambda one: -one.confidence
         )
 
 
-def _by_rules(rules: RulesReading, figures: Sequence[Figure]) -> Iterator[Candidate]:
-    """The reading by rules as a candidate."""
+def _by_rules(rules: RulesReading, origin: Origin, figures: Sequence[Figure]) -> Iterator[Candidate]:
+    """A reading by rules as a candidate."""
     if rules.problem is None or rules.problem.objective is None:
         return
     try:
         draft = draft_of(rules.problem, figures)
     except DataError:
         draft = None
-    yield Candidate(rules.problem, "rules", draft)
+    yield Candidate(rules.problem, origin, draft, complete=rules.complete)
 
 
 def _candidates(
@@ -305,4 +310,4 @@ def _candidates(
         known = [segment.logprobs for segment in segments if segment.logprobs is not None]
         logprobs = [x for one in known for x in one]
         mean = math.fsum(logprobs) / len(logprobs) if logprobs and len(known) == len(segments) else None
-        yield Candidate(problem, "model", draft, node.samples, mean, data)
+        yield Candidate(problem, "model", draft, node.samples, mean, data=data)

@@ -22,7 +22,7 @@ from formulation.wire import Draft, Line, Term
 
 __all__ = ["Candidate", "Distinct", "Origin", "distinct", "row_vote"]
 
-Origin = Literal["rules", "model", "vote", "repair"]
+Origin = Literal["rules", "guided", "model", "vote"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Candidate:
     """One reading of a text.
 
     `draft` is what was written, None where the compact format cannot say the model. `samples` is how often it was
-    written, `logprob` the mean log-probability of its tokens (None: it was not sampled). `data` are the tables that
-    the problem is read from.
+    written, `logprob` the mean log-probability of its tokens (None: it was not sampled). `complete` says that rules
+    found a place for all of the text. `data` are the tables that the problem is read from.
     """
 
     problem: Problem
@@ -39,6 +39,7 @@ class Candidate:
     draft: Draft | None = None
     samples: int = 1
     logprob: float | None = None
+    complete: bool = False
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -90,9 +91,9 @@ class Distinct:
         """The model with its data."""
         return self.candidates[0].model
 
-    def of(self, origin: Origin) -> bool:
-        """Whether one of the readings came from there."""
-        return any(one.origin == origin for one in self.candidates)
+    def of(self, origin: Origin, *, complete: bool = False) -> bool:
+        """Whether one of the readings came from there, and where `complete` is true left nothing of the text over."""
+        return any(one.origin == origin and (one.complete or not complete) for one in self.candidates)
 
 
 _COUNTED: Final = ("model",)

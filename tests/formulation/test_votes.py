@@ -210,7 +210,7 @@ def test_a_search_that_finds_nothing_ends() -> None:
 
 def test_features_say_what_is_known() -> None:
     models = distinct([candidate(RIGHT, 3), candidate(NO_BOUND, 1)])
-    right, other = (dict(zip(FEATURES, row, strict=True)) for row in features(models, FIGURES, complete=False))
+    right, other = (dict(zip(FEATURES, row, strict=True)) for row in features(models, FIGURES))
     assert (right["share"], right["unused"], right["unbounded"], right["failed"]) == (0.75, 0, 0, 0)
     assert other["unused"] == pytest.approx(1 / 3)
 
