@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from data.records import Problem
+from reasoning.clock import EngineClock
 from reasoning.policy import Policy
 from reasoning.rewards.base import Partial, Reward
 from search.tree import Tree
-from search.types import Evaluate, Evaluated, Expand, Outcome, Request
+from search.types import Cancelled, Evaluate, Evaluated, Expand, Outcome, Request
 
 __all__ = ["PolicyWorker"]
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyWorker:
-    """A `search.driver.Worker` over a policy and, where the method asks for values, a reward."""
+    """A `search.driver.Worker` over a policy and, where the method asks for values, a reward.
+
+    `clock` is the policy's engine's, which all workers of a run share, and `reward_clock` the reward's: the same one
+    where it asks the same engine.
+    """
 
     problem: Problem
     policy: Policy
     reward: Reward | None = None
+    clock: EngineClock = field(default_factory=EngineClock)
+    reward_clock: EngineClock = field(default_factory=EngineClock)
 
     def most_tokens(self, tree: Tree, request: Request) -> int:
         """The limits of the policy's profile, or of the reward."""
@@ -30,16 +37,28 @@ class PolicyWorker:
 
     async def perform(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:
         """One sample or one value. A value that is no probability is an error of the reward, and raises."""
+        clock = self.clock if isinstance(request, Expand) else self.reward_clock
+        begun = clock.begin()
+        try:
+            outcome = await self._perform(tree, request, max_tokens)
+        except Cancelled as error:
+            raise Cancelled(replace(error.usage, seconds=clock.end(begun))) from None
+        except BaseException:
+            clock.end(begun)
+            raise
+        return replace(outcome, usage=replace(outcome.usage, seconds=clock.end(begun)))
+
+    async def _perform(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:
         if isinstance(request, Expand):
             seed = tree.sample_seed(request)
             before = tree.text(request.node)
             grammar = self.policy.grammar(self.problem, before, request.unit)
-            return await self.policy.sample(tree.ids(request.node), before, request.unit, seed, max_tokens, grammar)
+            return await self.policy.sample(tree.prefix(request), before, request.unit, seed, max_tokens, grammar)
         assert isinstance(request, Evaluate)
         if self.reward is None:
             raise ValueError("the method asks for a process reward and none was given")
         steps = tuple(n.step for n in tree.path(request.node) if n.step is not None)
-        outcome = await self.reward.evaluate(Partial(self.problem, tree.root.prompt, steps))
+        outcome = await self.reward.evaluate(Partial(self.problem, tree.prompt(request.node), steps))
         if not math.isfinite(outcome.value) or not 0.0 <= outcome.value <= 1.0:
             raise ValueError(f"the reward '{self.reward.name}' returned {outcome.value}, which is not in [0, 1]")
         return Evaluated(outcome.value, outcome.usage)

@@ -82,7 +82,12 @@ def outcome_from_json(value: Json) -> Outcome:
 def tree_to_json(tree: Tree) -> Json:
     """A whole tree, pending work included."""
     return {
-        "root": {"problem": tree.root.problem, "prompt": list(tree.root.prompt), "seed": tree.root.seed},
+        "root": {
+            "problem": tree.root.problem,
+            "prompt": list(tree.root.prompt),
+            "seed": tree.root.seed,
+            "others": [list(prompt) for prompt in tree.root.others],
+        },
         "nodes": [_node_to_json(n) for n in tree.nodes],
         "pending": [request_to_json(r) for r in tree.pending.values()],
         "outbox": [request_to_json(r) for r in tree.outbox],
@@ -97,7 +102,9 @@ def tree_to_json(tree: Tree) -> Json:
 def tree_from_json(value: Json) -> Tree:
     """The tree that `tree_to_json` wrote."""
     root = value["root"]
-    tree = Tree(State(root["problem"], tuple(root["prompt"]), root["seed"]))
+    # Trees of older versions have one prompt.
+    others = tuple(tuple(prompt) for prompt in root.get("others", ()))
+    tree = Tree(State(root["problem"], tuple(root["prompt"]), root["seed"], others))
     tree.nodes = [_node_from_json(n) for n in value["nodes"]]
     for node in tree.nodes[1:]:
         tree.nodes[node.parent].children.append(node.id)
@@ -111,8 +118,8 @@ def tree_from_json(value: Json) -> Tree:
     return tree
 
 
-def _usage_to_json(usage: Usage) -> list[int | None]:
-    return [usage.prompt, usage.cached, usage.completion]
+def _usage_to_json(usage: Usage) -> list[float | None]:
+    return [usage.prompt, usage.cached, usage.completion, usage.attended, round(usage.seconds, 6)]
 
 
 def _step_to_json(step: Step) -> Json:

@@ -47,7 +47,8 @@ class ToyWorker:
             return Evaluated(self.value(tree.root, tree.ids(request.node)), Usage(len(tree.ids(request.node)), 0, 0))
         assert isinstance(request, Expand)
         rng = random.Random(tree.sample_seed(request))
-        ids = tree.ids(request.node)
+        prompt = tree.prefix(request)
+        path = tuple(i for n in tree.path(request.node) if n.step for i in n.step.ids)
         spent, steps = 0, []
         for _ in range(self.steps_left(tree, request.node) if request.unit == "answer" else 1):
             if max_tokens - spent < self.tokens:
@@ -56,8 +57,7 @@ class ToyWorker:
                 break
             spent += self.tokens
             choice = rng.randrange(self.branching)
-            ids += (choice,)
-            path = ids[len(tree.root.prompt) :]
+            path += (choice,)
             whole = len(path) >= self.depth
             logprob = -float(1 + choice)  # a prior that differs between siblings
             steps.append(
@@ -68,7 +68,7 @@ class ToyWorker:
                     str(sum(path) % self.answers) if whole else None,
                 )
             )
-        return Expanded(tuple(steps), Usage(len(tree.ids(request.node)), 0, spent))
+        return Expanded(tuple(steps), Usage(len(prompt), 0, spent))
 
     def steps_left(self, tree: Tree, node: int) -> int:
         """Steps from a node to the end."""

@@ -187,9 +187,12 @@ class Tree:
     # ---- growing ---------------------------------------------------------------------------------------------------
 
     def add(self, parent: int, step: Step, index: int) -> tuple[Node, bool]:
-        """The child of `parent` that holds `step`, and whether it is new; equal steps are merged."""
+        """The child of `parent` that holds `step`, and whether it is new; equal steps are merged.
+
+        Below the root that goes for equal steps after the same prompt, so a node's prompt never changes.
+        """
         p = self.nodes[parent]
-        child = self._find_child(p, step)
+        child = self._find_child(p, step, index)
         if child is not None:
             child.index = min(child.index, index)
             return child, False
@@ -200,21 +203,25 @@ class Tree:
         p.children.append(node.id)
         return node, True
 
-    def _find_child(self, parent: Node, step: Step) -> Node | None:
-        wanted = _content(step)
+    def _find_child(self, parent: Node, step: Step, index: int) -> Node | None:
+        wanted = self._content(parent, step, index)
         if len(parent.children) < MANY_CHILDREN:
             for child_id in parent.children:
                 child = self.nodes[child_id]
-                if child.step is not None and _content(child.step) == wanted:
+                if child.step is not None and self._content(parent, child.step, child.index) == wanted:
                     return child
             return None
         known = self._by_content.setdefault(parent.id, {})
         for child_id in parent.children[len(known) :]:  # siblings differ, so `known` holds one entry for each
-            step_there = self.nodes[child_id].step
-            assert step_there is not None
-            known[_content(step_there)] = child_id
+            child = self.nodes[child_id]
+            assert child.step is not None
+            known[self._content(parent, child.step, child.index)] = child_id
         found = known.get(wanted)
         return None if found is None else self.nodes[found]
+
+    def _content(self, parent: Node, step: Step, index: int) -> tuple[Any, ...]:
+        """What makes two sibling steps the same."""
+        return step.text, step.finish, step.ids, self.root.which(index) if parent.id == ROOT else 0
 
     def add_chain(self, request: Expand, outcome: Expanded) -> list[tuple[Node, bool]]:
         """Add an outcome's steps below the expanded node, each below the one before; the last one gains a sample."""
@@ -240,9 +247,27 @@ class Tree:
         """Sample numbers along the path: a tie-break that does not depend on what arrived first."""
         return tuple(n.index for n in self.path(node))
 
+    def prompt_number(self, node: int) -> int:
+        """Which of the root's prompts the solution up to `node` continues; 0 for the root itself."""
+        path = self.path(node)
+        return self.root.which(path[0].index) if path else 0
+
+    def prompt(self, node: int) -> tuple[int, ...]:
+        """Token ids of that prompt."""
+        return self.root.prompt_of(self.prompt_number(node))
+
     def ids(self, node: int) -> tuple[int, ...]:
-        """Token ids of the root prompt and all steps up to `node`: always its parent's ids plus its own."""
-        return self.root.prompt + tuple(i for n in self.path(node) if n.step for i in n.step.ids)
+        """Token ids of the node's prompt and all steps up to it: below the root, its parent's ids plus its own.
+
+        The first step is its prompt's ids plus its own, and what the root's own samples continue is `prefix`'s to say.
+        """
+        path = self.path(node)
+        prompt = self.root.prompt_of(path[0].index) if path else self.root.prompt
+        return prompt + tuple(i for n in path if n.step for i in n.step.ids)
+
+    def prefix(self, request: Expand) -> tuple[int, ...]:
+        """Token ids that a sample continues: its node's, and for the root those of the prompt whose turn it is."""
+        return self.root.prompt_of(request.index) if request.node == ROOT else self.ids(request.node)
 
     def text(self, node: int) -> str:
         """The solution's text up to `node`."""
@@ -277,6 +302,8 @@ class Tree:
         for n in reversed(trail):
             assert n.step is not None
             content = f"{n.step.ids}\0{n.step.text}".encode()
+            if n.parent == ROOT and (which := self.root.which(n.index)):
+                content += f"\0{which}".encode()
             digest = n.digest = hashlib.blake2b(digest + content, digest_size=8).digest()
         return digest
 
@@ -286,8 +313,3 @@ class Tree:
         )
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _content(step: Step) -> tuple[Any, ...]:
-    """What makes two sibling steps the same."""
-    return step.text, step.finish, step.ids

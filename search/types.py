@@ -32,24 +32,45 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens one piece of work cost.
+    """What one piece of work cost.
 
     `prompt` tokens were sent, `cached` of them were read from a prefix cache (None: the engine does not say), and
-    `completion` tokens were generated, whether or not they were kept.
+    `completion` tokens were generated, whether or not they were kept. `attended` counts, over all computed tokens, the
+    tokens each of them attends to (itself included): what the quadratic part of the work depends on. Where it is not
+    given, it is that of one request; None where `cached` is. `seconds` are the engine's, shared evenly among whatever
+    it worked on at a time, so that they add up. Neither bears on whether two usages are equal: how requests share an
+    engine is not repeatable.
     """
 
     prompt: int = 0
     cached: int | None = 0
     completion: int = 0
+    attended: int | None = field(default=None, compare=False)
+    seconds: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.attended is None and self.cached is not None:
+            last = self.prompt + self.completion
+            pairs = (last * (last + 1) - self.cached * (self.cached + 1)) // 2  # positions cached + 1 ... last
+            object.__setattr__(self, "attended", pairs)
 
     def __add__(self, other: Usage) -> Usage:
-        cached = None if self.cached is None or other.cached is None else self.cached + other.cached
-        return Usage(self.prompt + other.prompt, cached, self.completion + other.completion)
+        return Usage(
+            self.prompt + other.prompt,
+            _sum(self.cached, other.cached),
+            self.completion + other.completion,
+            _sum(self.attended, other.attended),
+            self.seconds + other.seconds,
+        )
 
     @property
     def computed(self) -> int | None:
         """Tokens that went through the model: prompt - cached + completion. None where `cached` is unknown."""
         return None if self.cached is None else self.prompt - self.cached + self.completion
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b
 
 
 class Finish(StrEnum):
@@ -113,11 +134,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a search starts: the problem's key, the run's seed and the token ids of the root prompt."""
+    """Where a search starts: the problem's key, the run's seed and the token ids of the root prompt.
+
+    A search may start from several prompts for its one question: `prompt` and the `others`. The root's samples take
+    them in turn, by their number.
+    """
 
     problem: str
     prompt: tuple[int, ...] = ()
     seed: int = 0
+    others: tuple[tuple[int, ...], ...] = ()
+
+    def which(self, sample: int) -> int:
+        """The number of the prompt that this sample of the root continues: 0 is `prompt`, 1 the first of `others`."""
+        return sample % (1 + len(self.others))
+
+    def prompt_of(self, sample: int) -> tuple[int, ...]:
+        """The ids of the prompt that this sample of the root continues."""
+        which = self.which(sample)
+        return self.others[which - 1] if which else self.prompt
 
 
 # ---- requests: what an algorithm asks for --------------------------------------------------------------------------
