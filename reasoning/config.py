@@ -60,6 +60,7 @@ class SolveConfig(BaseModel):
     c_puct: Annotated[float, Field(ge=0)] | None = None
     parallel: Positive | None = None
     virtual_loss: Annotated[float, Field(ge=0)] | None = None
+    param: dict[str, Any] = Field(default_factory=dict)
 
     temperature: Annotated[float, Field(ge=0)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -80,9 +81,9 @@ class SolveConfig(BaseModel):
 
     @property
     def method_params(self) -> dict[str, Any]:
-        """Parameters given for the method, by the method's own names."""
+        """Parameters given for the method, by the method's own names: settings of their own, and those in `param`."""
         given = {theirs: getattr(self, ours) for ours, theirs in METHOD_FIELDS.items()}
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in given.items() if value is not None} | self.param
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

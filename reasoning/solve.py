@@ -76,6 +76,7 @@ def _parser() -> Parser:
     add("--c-puct", type=float, help="mcts: exploration constant (default: 1.25)")
     add("--parallel", type=int, help="mcts: simulations in flight in one tree (default: 1)")
     add("--virtual-loss", type=float, help="mcts: what a simulation in flight counts against its path (default: 1)")
+    add("--param", action="append", metavar="KEY=VALUE", help="any parameter of the method; may be repeated")
     add("--max-tokens-per-problem", type=int, metavar="N", help="ceiling on generated tokens per problem")
     add("--max-step-tokens", type=int, metavar="N", help="tokens of one step at most (default: the profile's)")
     add("--max-answer-tokens", type=int, metavar="N", help="tokens of one whole solution at most")
@@ -115,6 +116,9 @@ def _solve(argv: list[str]) -> int:
     for option in ("engine", "reward_engine"):
         if isinstance(settings.get(option), list):
             settings[option] = dict(key_value(f"--{option.replace('_', '-')}", text) for text in settings[option])
+    if isinstance(settings.get("param"), list):
+        pairs = [key_value("--param", text) for text in settings["param"]]
+        settings["param"] = {key: _plain(value) for key, value in pairs}
     if "task" not in settings:
         raise UserError("name a task, such as gsm8k or rg:gsm_symbolic (see python -m reasoning.solve --help)")
     if resume and not name:
@@ -130,6 +134,16 @@ def _solve(argv: list[str]) -> int:
     run = open_run(name, solver.describe(), resume=resume, exempt=EXEMPT) if name else None
     with run or nullcontext():
         return asyncio.run(_run(solver, problems, run, json_file, show))
+
+
+def _plain(text: str) -> int | float | str:
+    """The number that the text is, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_file: str | None, show: int) -> int:

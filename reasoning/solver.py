@@ -215,7 +215,8 @@ class Solver(Synchronous):
             name: {k: v for k, v in getattr(self.config, name).items() if k != "api_key"}
             for name in ("engine", "reward_engine")
         }
-        settings = self.config.model_dump(exclude={"limit", "offset", "concurrency", "data_dir", *METHOD_FIELDS})
+        left_out = {"limit", "offset", "concurrency", "data_dir", "param", *METHOD_FIELDS}
+        settings = self.config.model_dump(exclude=left_out)
         return {
             **settings,
             **self._names,

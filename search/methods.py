@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from search.adaptive import AdaptiveBestOfN
 from search.algorithm import Algorithm
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
@@ -23,8 +24,10 @@ METHODS: Final[Mapping[str, type[Any]]] = {
     "beam": BeamSearch,
     "dvts": DVTS,
     "mcts": MCTS,
+    "adaptive": AdaptiveBestOfN,
 }
-_POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel")
+_POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after")
+_SHARES = ("threshold", "keep")
 
 
 def parameters(name: str) -> dict[str, Any]:
@@ -46,6 +49,8 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
             raise ValueError(f"the method '{name}' has no parameter '{key}'; it has: {', '.join(known) or 'none'}")
         if key in _POSITIVE and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{key} must be a whole number of at least 1, not {value}")
+        if key in _SHARES and (not isinstance(value, int | float) or not 0 <= value <= 1):
+            raise ValueError(f"{key} must be a number from 0 to 1, not {value}")
         if key in ("c", "virtual_loss") and not (isinstance(value, int | float) and 0 <= value < float("inf")):
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
         votes = (*VOTES, "descend") if name == "mcts" else VOTES

@@ -67,6 +67,13 @@ def test_the_toy_policy_without_errors_is_right(problems, tmp_path):
     assert (summary["correct"], summary["accuracy"]) == (12, 1.0)
 
 
+def test_any_parameter_of_a_method_may_be_given_and_is_recorded(problems, tmp_path):
+    given = ["--method", "adaptive", "--n", "4", "--param", "keep=0.25", "--param", "prune_after=3"]
+    assert solve(problems, "--limit", "2", *given, "--json", str(tmp_path / "out.json")) == 0
+    params = json.loads((tmp_path / "out.json").read_text())["params"]
+    assert params == {"n": 4, "threshold": 0.9, "keep": 0.25, "prune_after": 3, "vote": "best"}
+
+
 def test_the_token_budget_is_kept_for_every_problem(problems):
     assert solve(problems, "--method", "beam", "--max-tokens-per-problem", "100", "--run", "tight") == 0
     from reasoning.runs import read_run
@@ -107,6 +114,9 @@ def test_the_token_budget_is_kept_for_every_problem(problems):
         (["X", "--split", "dev"], "split"),
         (["X", "--recipe", "/nowhere.yaml"], "cannot read the recipe"),
         (["X", "--method", "no.such.module:Thing"], "no.such.module"),
+        (["X", "--param", "keep"], "KEY=VALUE"),
+        (["X", "--param", "keep=0.5"], "no parameter 'keep'"),
+        (["X", "--method", "adaptive", "--param", "keep=half"], "keep must be a number from 0 to 1"),
         (["X", "--frobnicate"], "--frobnicate"),
         ([], "name a task"),
         (["absent.jsonl"], "absent.jsonl"),

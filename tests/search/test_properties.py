@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.adaptive import AdaptiveBestOfN
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.codec import (
@@ -34,6 +35,8 @@ METHODS = st.one_of(
     st.builds(BeamSearch, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     st.builds(DVTS, st.integers(1, 9), st.integers(1, 3), st.integers(1, 5)),
     st.builds(MCTS, st.integers(1, 12), st.integers(1, 4), max_depth=st.integers(1, 5), parallel=st.integers(1, 3)),
+    # What a search that stops early has seen by then depends on the order of arrival; a threshold of 1 never stops it.
+    st.builds(AdaptiveBestOfN, st.integers(1, 9), st.just(1.0), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 4)),
 )
 TOYS = st.builds(ToyWorker, st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
 
