@@ -229,11 +229,19 @@ def _summary(solver: Solver, rows: list[ProblemResult], now: list[ProblemResult]
         "completion_tokens": sums.completion_tokens,
         "reward_tokens": sums.reward_tokens,
         "computed_tokens": sums.computed_tokens,
+        "hit_rate": _rounded(sums.hit_rate),
+        "reward_hit_rate": _rounded(sums.reward_hit_rate),
+        "flops": sums.flops,
+        "engine_s": _rounded(sums.engine_seconds),
         "wall_s": round(wall, 3),
         "tokens_per_s": round(spent.completion_tokens / wall, 1) if now and wall > 0 else None,
         "seed": told["seed"],
         "version": version(),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _print_table(summary: dict[str, Any]) -> None:
@@ -254,6 +262,9 @@ def _print_table(summary: dict[str, Any]) -> None:
             (f"{k} tokens", _count(summary[f"{k}_tokens"]))
             for k in ("prompt", "cached", "completion", "reward", "computed")
         ),
+        ("cache hits", f"policy {_percent(summary['hit_rate'])}, reward {_percent(summary['reward_hit_rate'])}"),
+        ("FLOPs", "unknown" if summary["flops"] is None else f"{summary['flops']:.3g} (forward passes, estimated)"),
+        ("engine seconds", "unknown" if summary["engine_s"] is None else f"{summary['engine_s']:.1f}"),
         ("seconds", f"{summary['wall_s']:.1f}{speed}"),
     ]
     print()
@@ -263,6 +274,10 @@ def _print_table(summary: dict[str, Any]) -> None:
 
 def _count(tokens: int | None) -> str:
     return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}%"
 
 
 def _print_problems(rows: Sequence[ProblemResult]) -> None:

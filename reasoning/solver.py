@@ -6,6 +6,7 @@ A solver owns one engine (and, where it is another, the reward's), opened on fir
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from data.errors import UserError, one_line
 from data.records import Problem
 from data.synchronous import Synchronous
 from reasoning.adapters import label, shipped
+from reasoning.clock import EngineClock
 from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, EngineError, PromptTooLong
+from reasoning.engine.flops import flops, size_of
 from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.policy import Policy, value_ids
@@ -102,6 +105,7 @@ class Solver(Synchronous):
         self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in named}
         self._policy: Policy | None = None
         self._grader: Grader | None = None
+        self._clock = self._reward_clock = EngineClock()
 
     # ---- async -----------------------------------------------------------------------------------------------------
 
@@ -128,6 +132,8 @@ class Solver(Synchronous):
             policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
+            judge = getattr(self._reward, "engine", self._engine)
+            self._reward_clock = self._clock if judge is self._engine else EngineClock()
             self._grader = Grader(self.task)
             self._policy = policy
         except BaseException:
@@ -240,7 +246,17 @@ class Solver(Synchronous):
 
     async def _search(self, index: int, problem: Problem) -> Solved:
         """One problem from prompt to grade. Whatever goes wrong with it is its own failure, not the run's."""
-        result = ProblemResult(problem.id, index, problem.question, problem.answer, seed=self.config.seed)
+        result = ProblemResult(
+            problem.id,
+            index,
+            problem.question,
+            problem.answer,
+            seed=self.config.seed,
+            reward_prompt_tokens=0,
+            reward_cached_tokens=0,
+            flops=0.0,
+            engine_seconds=0.0,
+        )
         try:
             return await self._search_or_raise(result, problem)
         except Exception as error:
@@ -256,7 +272,7 @@ class Solver(Synchronous):
         context = self._policy.engine.max_context
         if len(root.prompt) >= context:
             raise PromptTooLong(f"the prompt has {len(root.prompt)} tokens and the model's context {context}")
-        worker = PolicyWorker(problem, self._policy, self._reward)
+        worker = PolicyWorker(problem, self._policy, self._reward, self._clock, self._reward_clock)
         tree, log = await drive(self.method, root, worker, budget=self.config.max_tokens_per_problem)
         answers = self.method.answers(tree)
         errors = {k: v for k, v in tree.failures.items() if k not in ("budget", "cancelled")}
@@ -272,6 +288,9 @@ class Solver(Synchronous):
         failed_reason = max(errors, key=lambda k: errors[k]) if errors and not answers else None
         policy, reward = tree.policy_usage, tree.reward_usage
         computed = None if policy.computed is None or reward.computed is None else policy.computed + reward.computed
+        sizes = {"policy": size_of(self._policy), "reward": size_of(self._reward)}
+        operations = [flops(sizes["policy"], policy), flops(sizes["reward"], reward)]
+        extra["sizes"] = {k: [size.body, size.head, size.attention] for k, size in sizes.items() if size}
         result = dataclasses.replace(
             result,
             prompt_ids=root.prompt,
@@ -283,6 +302,10 @@ class Solver(Synchronous):
             completion_tokens=policy.completion,
             reward_tokens=reward.computed,
             computed_tokens=computed,
+            reward_prompt_tokens=reward.prompt,
+            reward_cached_tokens=reward.cached,
+            flops=None if None in operations else math.fsum(filter(None, operations)),
+            engine_seconds=round(policy.seconds + reward.seconds, 6),
             seconds=round(time.perf_counter() - begun, 4),
             nodes=len(tree.nodes),
             requests_failed=sum(errors.values()),

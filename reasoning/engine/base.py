@@ -104,6 +104,9 @@ class Tokenizer(Protocol):
 class Engine(Protocol):
     """One model behind one runtime. All calls may run concurrently on one asyncio loop.
 
+    An engine that knows its model's shape also has it as `size` (see `reasoning.engine.flops`); without, operations
+    are unknown.
+
     A call that is cancelled raises `search.types.Cancelled` with the tokens it had spent. A request that cannot be
     served raises EngineError (PromptTooLong where that is the reason); the engine stays usable.
     """

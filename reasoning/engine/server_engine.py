@@ -23,6 +23,7 @@ from typing import Any, Literal
 from data.errors import UserError
 from reasoning.engine import models
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling, Tokenizer, Usage
+from reasoning.engine.flops import ModelSize, size_of_folder
 from reasoning.engine.http_api import Api, Meter, Refused
 from reasoning.engine.tokenizer import HFTokenizer
 
@@ -71,14 +72,21 @@ async def open_server(model: str, url: str, *, options: Mapping[str, str] | None
     except BaseException:
         await api.close()
         raise
-    return ServerEngine(model, api, tokenizer, max_context, capabilities)
+    size = size_of_folder(root) if root else None  # where the server runs on this machine
+    return ServerEngine(model, api, tokenizer, max_context, capabilities, size)
 
 
 class ServerEngine:
     """A model behind an OpenAI-compatible server. Open one with `open_server`."""
 
     def __init__(
-        self, name: str, api: Api, tokenizer: HFTokenizer, max_context: int, capabilities: Capabilities
+        self,
+        name: str,
+        api: Api,
+        tokenizer: HFTokenizer,
+        max_context: int,
+        capabilities: Capabilities,
+        size: ModelSize | None = None,
     ) -> None:
         self.name = name
         self.device = api.url
@@ -86,6 +94,7 @@ class ServerEngine:
         self.tokenizer: Tokenizer = tokenizer
         self._spell = tokenizer.spell
         self.max_context = max_context
+        self.size = size
         self._api = api
 
     async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:

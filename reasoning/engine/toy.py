@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from data.errors import UserError
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling, Usage
+from reasoning.engine.flops import ModelSize
 from search.types import Cancelled
 
 __all__ = ["ToyEngine", "open_toy"]
@@ -49,6 +50,7 @@ class ToyEngine:
     device = "none"
     capabilities = Capabilities(score=False, watch=True)
     max_context = 8192
+    size = ModelSize(body=1_000_000, head=1_000, attention=100)  # made up, so that costs can be tried out
 
     def __init__(self, error: float = 0.25, latency: float = 0.0) -> None:
         self.error = error

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from data.errors import one_line
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling
+from reasoning.engine.flops import size_of_folder
 from reasoning.engine.tokenizer import HFTokenizer
 from search.types import Cancelled, Usage
 
@@ -68,6 +69,7 @@ class TransformersEngine:
         self.capabilities = Capabilities(watch=True, grammar=True)
         self.tokenizer = tokenizer
         self.max_context: int = network.config.get_text_config().max_position_embeddings
+        self.size = size_of_folder(network.config._name_or_path)
         self._network: Any = network
         self._compiler: Any = None  # of grammars, made for the first
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="transformers")

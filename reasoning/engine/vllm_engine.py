@@ -25,6 +25,7 @@ from typing import Any, Literal, get_args
 
 from data.errors import UserError, one_line
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling
+from reasoning.engine.flops import size_of_folder
 from reasoning.engine.tokenizer import HFTokenizer
 from search.types import Cancelled, Usage
 
@@ -77,6 +78,7 @@ class VllmEngine:
         self.capabilities = Capabilities(adapters=not current_platform.is_cpu(), watch=True, grammar=True)
         self.tokenizer = tokenizer
         self.max_context: int = llm.model_config.max_model_len
+        self.size = size_of_folder(llm.model_config.model)
         self._llm: Any = llm
         self._log = log
         self._request_ids = count()

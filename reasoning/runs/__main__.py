@@ -109,6 +109,10 @@ def _entry(view: RunView) -> dict[str, Any]:
         "completion_tokens": t.completion_tokens,
         "reward_tokens": t.reward_tokens,
         "computed_tokens": t.computed_tokens,
+        "hit_rate": t.hit_rate,
+        "reward_hit_rate": t.reward_hit_rate,
+        "flops": t.flops,
+        "engine_s": t.engine_seconds,
         "created": datetime.fromtimestamp(view.created, UTC).isoformat(timespec="seconds"),
     }
 

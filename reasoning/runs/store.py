@@ -72,9 +72,11 @@ class ProblemResult:
     `problem` is the problem's stable id and `index` its place in the task's data. `answer` is the best answer in
     canonical form, None where there is none; `correct` is None where nothing could be judged; `failed` is the reason
     why the problem could not be worked on. Tokens are totals over the search, None where the engine does not say;
-    `seconds` is wall time; `nodes` counts the tree's nodes. `answers` are the ranked answers, best first, each with
-    `answer`, `score` and `votes`; `text` is the best solution. `prompt_ids` and `seed` are what replaying the search's
-    log needs.
+    `prompt`, `cached` and `completion` are the policy's, `reward_tokens` what was computed for rewards. `flops`
+    estimates all forward passes (see `reasoning.engine.flops`; `extra["sizes"]` has the models' sizes). `seconds` is
+    wall time, `engine_seconds` the problem's part of the engines' (see `reasoning.clock`); `nodes` counts the tree's
+    nodes. `answers` are the ranked answers, best first, each with `answer`, `score` and `votes`; `text` is the best
+    solution. `prompt_ids` and `seed` are what replaying the search's log needs.
     """
 
     problem: str
@@ -97,6 +99,10 @@ class ProblemResult:
     prompt_ids: tuple[int, ...] = ()
     seed: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    reward_prompt_tokens: int | None = None
+    reward_cached_tokens: int | None = None
+    flops: float | None = None
+    engine_seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, one per field."""

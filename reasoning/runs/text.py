@@ -25,6 +25,7 @@ from search.types import Finish, State
 __all__ = ["WIDTH", "clean", "clip", "diff_page", "percent", "problem_page", "rebuild", "run_page", "table"]
 
 WIDTH = 100
+_RATES = {"policy": "hit_rate", "reward": "reward_hit_rate"}
 _MOST_INDENT = 40  # columns; deeper nodes are told by the depth in front of their text
 
 
@@ -56,6 +57,11 @@ def table(rows: Sequence[Sequence[str]], right: str = "") -> str:
 def count(value: int | None) -> str:
     """A token count; `?` where it is unknown."""
     return "?" if value is None else f"{value:,}"
+
+
+def rate(share: float | None) -> str:
+    """A share in per cent; `?` where it is unknown."""
+    return "?" if share is None else f"{100 * share:.1f}%"
 
 
 def percent(t: Totals) -> str:
@@ -101,6 +107,9 @@ def _summary(t: Totals) -> str:
             ["problems", f"{t.problems:,} ({t.failed:,} failed)"],
             ["accuracy %", f"{percent(t)} of {t.judged:,} judged"],
             ["tokens", "  ".join(f"{name} {count(n)}" for name, n in _tokens(t).items())],
+            ["cache hits", f"policy {rate(t.hit_rate)}  reward {rate(t.reward_hit_rate)}"],
+            ["FLOPs", "?" if t.flops is None else f"{t.flops:.3g} (forward passes, estimated)"],
+            ["engine seconds", "?" if t.engine_seconds is None else f"{t.engine_seconds:,.1f}"],
         ]
     )
 
@@ -233,6 +242,9 @@ def diff_page(a: RunView, b: RunView) -> str:
     rows.append(["accuracy %", percent(ta), percent(tb)])
     rows.append(["failed", count(ta.failed), count(tb.failed)])
     rows += [[f"{k} tokens", count(v), count(_tokens(tb)[k])] for k, v in _tokens(ta).items()]
+    rows += [[f"{k} cache hits", rate(getattr(ta, v)), rate(getattr(tb, v))] for k, v in _RATES.items()]
+    rows.append(["FLOPs", *("?" if t.flops is None else f"{t.flops:.3g}" for t in (ta, tb))])
+    rows.append(["engine seconds", *("?" if t.engine_seconds is None else f"{t.engine_seconds:.1f}" for t in (ta, tb))])
     rows.append(["seconds", f"{ta.seconds:.1f}", f"{tb.seconds:.1f}"])
     paired = [
         ["both right", str(cells.count((True, True)))],

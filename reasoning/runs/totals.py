@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from data.stats import wilson
 from reasoning.runs.store import ProblemResult
@@ -16,7 +17,7 @@ class Totals:
     """Sums over the rows of a run.
 
     `judged` counts the problems whose answer could be right or wrong; one that failed although a reference answer is
-    there counts as wrong. Token sums are None where any row's is unknown. `seconds` adds up the problems' own times,
+    there counts as wrong. Sums are None where any row's is unknown. `seconds` adds up the problems' own times,
     which overlap in a concurrent run.
     """
 
@@ -30,11 +31,25 @@ class Totals:
     reward_tokens: int | None
     computed_tokens: int | None
     seconds: float
+    reward_prompt_tokens: int | None
+    reward_cached_tokens: int | None
+    flops: float | None
+    engine_seconds: float | None
 
     @property
     def accuracy(self) -> float | None:
         """Correct over judged; None where nothing was judged."""
         return self.correct / self.judged if self.judged else None
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of the policy's prompt tokens that came from the prefix cache; None where it is unknown."""
+        return _share(self.cached_tokens, self.prompt_tokens)
+
+    @property
+    def reward_hit_rate(self) -> float | None:
+        """The same of the reward's prompt tokens."""
+        return _share(self.reward_cached_tokens, self.reward_prompt_tokens)
 
     @property
     def ci95(self) -> tuple[float, float] | None:
@@ -60,13 +75,21 @@ def totals(results: Sequence[ProblemResult]) -> Totals:
         reward_tokens=_sum(r.reward_tokens for r in results),
         computed_tokens=_sum(r.computed_tokens for r in results),
         seconds=sum(r.seconds for r in results),
+        reward_prompt_tokens=_sum(r.reward_prompt_tokens for r in results),
+        reward_cached_tokens=_sum(r.reward_cached_tokens for r in results),
+        flops=_sum(r.flops for r in results),
+        engine_seconds=_sum(r.engine_seconds for r in results),
     )
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
-    total = 0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
+N = TypeVar("N", int, float)
+
+
+def _sum(values: Iterable[N | None]) -> N | None:
+    known = list(values)
+    given = [value for value in known if value is not None]
+    return sum(given) if len(given) == len(known) else None
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
