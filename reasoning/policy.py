@@ -15,6 +15,7 @@ from data.records import Problem
 from reasoning.cards import card_of
 from reasoning.engine.base import Completion, Engine, Sampling, single_token
 from reasoning.profiles import Profile
+from reasoning.prompts import PLAIN, Prompt
 from reasoning.tasks.base import Task
 from reasoning.tools.calculator import Annotation, check
 from search.types import Expanded, Finish, Segment, Step, Usage
@@ -42,7 +43,8 @@ class Policy:
 
     `temperature` 0 is greedy. `value_ids` are the tokens "good" and "bad" of a policy that is trained to give its own
     value while it writes: every whole step then carries σ(z_good − z_bad), read from the logits that sampled its last
-    token, at no cost. The engine must be able to watch tokens.
+    token, at no cost. The engine must be able to watch tokens. `prompts` are the ways in which a question is put: a
+    search's first samples take them in turn.
     """
 
     engine: Engine
@@ -51,11 +53,12 @@ class Policy:
     temperature: float = 0.7
     top_p: float = 1.0
     value_ids: tuple[int, int] | None = None
+    prompts: tuple[Prompt, ...] = (PLAIN,)
     _texts: dict[int, str] = field(default_factory=dict, repr=False)
 
-    def prompt(self, problem: Problem) -> tuple[int, ...]:
-        """Token ids of the root prompt."""
-        return self.profile.prompt(self.task, problem, self.engine.tokenizer)
+    def prompt(self, problem: Problem, manner: Prompt = PLAIN) -> tuple[int, ...]:
+        """Token ids of the root prompt; `manner` is one of `prompts`."""
+        return self.profile.prompt(self.task, problem, self.engine.tokenizer, manner)
 
     def most_tokens(self, unit: Literal["step", "answer"]) -> int:
         """The most completion tokens one sample may take."""

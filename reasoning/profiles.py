@@ -10,6 +10,7 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.cards import card_of
 from reasoning.engine.base import Engine, EngineError, Tokenizer
+from reasoning.prompts import PLAIN, Prompt
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.base import Task
 from search.types import Finish
@@ -41,13 +42,23 @@ class Profile:
     max_step_tokens: int
     max_answer_tokens: int
 
-    def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer) -> tuple[int, ...]:
-        """Token ids of the root prompt."""
+    def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt = PLAIN) -> tuple[int, ...]:
+        """Token ids of the root prompt; `manner` is what is said beside the profile's own."""
         if self.chat:
-            return tuple(tokenizer.chat([{"role": "user", "content": f"{problem.question}\n\n{task.instruction}"}]))
-        shots = "".join(f"Question: {e.question}\nAnswer: {e.solution}\n\n" for e in task.examples[: self.shots])
+            turns = [
+                turn
+                for e in manner.examples or ()
+                for turn in (_user(e.question, task.instruction), {"role": "assistant", "content": e.solution})
+            ]
+            asked = _user(manner.instruction, problem.question, manner.lead, task.instruction)
+            return tuple(tokenizer.chat([*turns, asked]))
+        examples = task.examples[: self.shots] if manner.examples is None else manner.examples
+        shots = "".join(f"Question: {e.question}\nAnswer: {e.solution}\n\n" for e in examples)
+        instruction = f"{manner.instruction}\n\n" if manner.instruction else ""
         # No space after "Answer:": the model's next token brings its own.
-        return (*tokenizer.bos_ids, *tokenizer.encode(f"{shots}Question: {problem.question}\nAnswer:"))
+        lead = f" {manner.lead}\n" if manner.lead else ""
+        text = f"{instruction}{shots}Question: {problem.question}\nAnswer:{lead}"
+        return (*tokenizer.bos_ids, *tokenizer.encode(text))
 
     def read(self, before: str, text: str, ended: bool) -> tuple[Finish, str | None]:
         """How a whole step ended, and the final answer as written where it has one.
@@ -86,6 +97,11 @@ PROFILES: Final = {
         Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384),
     )
 }
+
+
+def _user(*parts: str) -> dict[str, str]:
+    """A user's turn in a conversation; empty parts are left out."""
+    return {"role": "user", "content": "\n\n".join(part for part in parts if part)}
 
 
 def get_profile(name: str) -> Profile:
