@@ -152,14 +152,26 @@ class ReplayError(Exception):
     """A log does not belong to the algorithm or the root it is replayed with."""
 
 
-def replay(algorithm: Algorithm, root: State, log: Sequence[Tell], upto: int | None = None) -> Tree:
-    """The tree after the first `upto` entries of a log (all by default): a tree is the fold of its log."""
+def replay(
+    algorithm: Algorithm,
+    root: State,
+    log: Sequence[Tell],
+    upto: int | None = None,
+    *,
+    on_tell: Callable[[Tree, Tell], None] | None = None,
+) -> Tree:
+    """The tree after the first `upto` entries of a log (all by default): a tree is the fold of its log.
+
+    `on_tell` is called after each entry, as `drive` calls it.
+    """
     tree = algorithm.start(root)
     asked = {r.id: r for r in algorithm.ask(tree)}
     for entry in log[:upto]:
         if asked.pop(entry.request.id, None) != entry.request:
             raise ReplayError(f"entry {entry.seq} answers a request this search never made: another method or version?")
         algorithm.tell(tree, entry.request, entry.outcome)
+        if on_tell:
+            on_tell(tree, entry)
         asked |= {r.id: r for r in algorithm.ask(tree)}
     return tree
 
