@@ -48,6 +48,7 @@ class SolveConfig(BaseModel):
     backend: str = "auto"
     engine: dict[str, str] = Field(default_factory=dict)
     profile: str = "auto"
+    prompts: str | None = None
 
     method: str = "beam"
     n: Positive | None = None

@@ -57,6 +57,7 @@ def _parser() -> Parser:
     add("--policy", help="a model folder, a hub name, NAME@http://host:port/v1, or toy (default: the embedded model)")
     add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the embedded model)")
     add("--profile", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
+    add("--prompts", metavar="FILE.json", help="prompts to spread samples over (see python -m reasoning.prompts build)")
     add("--backend", help="vllm or transformers (default: vLLM where installed)")
     add("--engine", action="append", metavar="KEY=VALUE", help="an engine option, passed through; may be repeated")
     add("--temperature", type=float, help="sampling temperature (default: 0 for greedy, else 0.7)")

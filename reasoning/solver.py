@@ -26,6 +26,7 @@ from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.policy import Policy, value_ids
 from reasoning.profiles import Profile, choose_profile, get_profile
+from reasoning.prompts import PromptSet, read_prompts
 from reasoning.rewards import choose_reward, make_reward
 from reasoning.rewards.base import Reward
 from reasoning.runs import ProblemResult, Run
@@ -102,6 +103,10 @@ class Solver(Synchronous):
         self._owns_reward = "reward" not in own
         if self.config.profile != "auto":
             get_profile(self.config.profile)
+        self._prompts: PromptSet | None = None
+        if self.config.prompts is not None:
+            self._prompts = read_prompts(Path(self.config.prompts))
+            self._prompts.check_task(_name(self.task))
         self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in named}
         self._policy: Policy | None = None
         self._grader: Grader | None = None
@@ -130,6 +135,10 @@ class Solver(Synchronous):
             own_value = value_ids(self._engine, config.adapter)
             policy = Policy(self._engine, self.task, profile, temperature, config.top_p, own_value)
             policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
+            if self._prompts is not None:
+                told = self.describe()
+                self._prompts.check_policy(told["policy"], told["adapter"], profile.name, self._engine.tokenizer)
+                policy.prompts = self._prompts.prompts
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
             judge = getattr(self._reward, "engine", self._engine)
@@ -221,7 +230,7 @@ class Solver(Synchronous):
             name: {k: v for k, v in getattr(self.config, name).items() if k != "api_key"}
             for name in ("engine", "reward_engine")
         }
-        left_out = {"limit", "offset", "concurrency", "data_dir", "param", *METHOD_FIELDS}
+        left_out = {"limit", "offset", "concurrency", "data_dir", "param", "prompts", *METHOD_FIELDS}
         settings = self.config.model_dump(exclude=left_out)
         return {
             **settings,
@@ -233,6 +242,7 @@ class Solver(Synchronous):
             "reward": self._names["reward"] if self.method.needs_reward else None,
             "params": {} if self._names["method"] == "greedy" else method_params(self.method),
             "version": version(),
+            **({"prompts": self._prompts.digest} if self._prompts else {}),
         }
 
     @property
@@ -268,10 +278,11 @@ class Solver(Synchronous):
         assert self._policy is not None
         assert self._grader is not None
         begun = time.perf_counter()
-        root = State(problem.id, self._policy.prompt(problem), self.config.seed)
+        first, *others = (self._policy.prompt(problem, manner) for manner in self._policy.prompts)
+        root = State(problem.id, first, self.config.seed, tuple(others))
         context = self._policy.engine.max_context
-        if len(root.prompt) >= context:
-            raise PromptTooLong(f"the prompt has {len(root.prompt)} tokens and the model's context {context}")
+        if (longest := max(len(prompt) for prompt in (first, *others))) >= context:
+            raise PromptTooLong(f"the prompt has {longest} tokens and the model's context {context}")
         worker = PolicyWorker(problem, self._policy, self._reward, self._clock, self._reward_clock)
         tree, log = await drive(self.method, root, worker, budget=self.config.max_tokens_per_problem)
         answers = self.method.answers(tree)
@@ -291,6 +302,9 @@ class Solver(Synchronous):
         sizes = {"policy": size_of(self._policy), "reward": size_of(self._reward)}
         operations = [flops(sizes["policy"], policy), flops(sizes["reward"], reward)]
         extra["sizes"] = {k: [size.body, size.head, size.attention] for k, size in sizes.items() if size}
+        best = _best(tree, answers[0].nodes if answers else ())
+        if self._prompts is not None:
+            extra |= _by_prompt(tree, best, [prompt.name for prompt in self._prompts.prompts])
         result = dataclasses.replace(
             result,
             prompt_ids=root.prompt,
@@ -310,7 +324,7 @@ class Solver(Synchronous):
             nodes=len(tree.nodes),
             requests_failed=sum(errors.values()),
             answers=tuple({"answer": a.answer, "score": a.score, "votes": a.votes} for a in answers),
-            text=_best_text(tree, answers[0].nodes if answers else ()),
+            text=tree.text(best),
             extra=extra,
         )
         return Solved(result, tree, log)
@@ -346,13 +360,27 @@ def tell_to_json(tell: Tell) -> dict[str, Any]:
     return {"seq": tell.seq, "request": request_to_json(tell.request), "outcome": outcome_to_json(tell.outcome)}
 
 
-def _best_text(tree: Tree, nodes: Sequence[int]) -> str:
-    """The text of the answer's best-scored solution, or of the deepest one where there is no answer."""
+def _best(tree: Tree, nodes: Sequence[int]) -> int:
+    """The end of the answer's best-scored solution, or of the deepest one where there is no answer."""
     if nodes:
-        best = max(nodes, key=lambda i: (tree.nodes[i].value or 0.0, tree.nodes[i].samples, -i))
-    else:
-        best = max((n.id for n in tree.nodes), key=lambda i: (tree.nodes[i].depth, -i))
-    return tree.text(best)
+        return max(nodes, key=lambda i: (tree.nodes[i].value or 0.0, tree.nodes[i].samples, -i))
+    return max((n.id for n in tree.nodes), key=lambda i: (tree.nodes[i].depth, -i))
+
+
+def _by_prompt(tree: Tree, best: int, names: Sequence[str]) -> dict[str, Any]:
+    """What is kept of a search from several prompts.
+
+    `prompts` has for each one, by name, the answers that its solutions gave and how many samples gave each; `prompt` is
+    that of the best solution, and `other_prompts` are the ids of all but the first, which replaying the log needs.
+    """
+    answers: dict[str, dict[str, int]] = {name: {} for name in names}
+    for node in tree.answered():
+        assert node.step is not None
+        given = answers[names[tree.prompt_number(node.id)]]
+        answer = node.step.answer or ""
+        given[answer] = given.get(answer, 0) + node.samples
+    others = [list(prompt) for prompt in tree.root.others]
+    return {"prompts": answers, "prompt": names[tree.prompt_number(best)], "other_prompts": others}
 
 
 def _name(thing: object) -> str:

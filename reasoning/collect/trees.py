@@ -58,6 +58,8 @@ def open_trees(name: str) -> tuple[RunView, Task]:
     config = view.config
     if config.get("method") != "mcts":
         raise UserError(f"the run {name} is of {config.get('method')}: only mcts keeps visits and values")
+    if config.get("prompts") is not None:
+        raise UserError(f"the run {name} spread its samples over --prompts, whose steps are no siblings: take another")
     task = training_task(str(config.get("task")), config.get("split"), [r.problem for r in view.results])
     return view, task
 

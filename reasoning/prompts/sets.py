@@ -50,6 +50,11 @@ class PromptSet:
     tokenizer: str
     prompts: tuple[Prompt, ...]
 
+    @property
+    def digest(self) -> str:
+        """What tells one set from another: a digest of everything it says."""
+        return hashlib.blake2b(json.dumps(asdict(self), sort_keys=True).encode(), digest_size=8).hexdigest()
+
     def check_task(self, task: str) -> None:
         """Raise UserError where the set is of another task."""
         if self.task != task:

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from data.errors import DataError, UserError
+from search.types import State
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -103,6 +104,12 @@ class ProblemResult:
     reward_cached_tokens: int | None = None
     flops: float | None = None
     engine_seconds: float | None = None
+
+    @property
+    def root(self) -> State:
+        """Where the search started: what replaying its log needs."""
+        others = tuple(tuple(ids) for ids in self.extra.get("other_prompts", ()))
+        return State(self.problem, self.prompt_ids, self.seed, others)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, one per field."""

@@ -20,7 +20,7 @@ from reasoning.runs.totals import Totals, judged, totals
 from search.codec import outcome_from_json, request_from_json
 from search.driver import ReplayError, Tell, replay
 from search.tree import ROOT, Node, Tree
-from search.types import Finish, State
+from search.types import Finish
 
 __all__ = ["WIDTH", "clean", "clip", "diff_page", "percent", "problem_page", "rebuild", "run_page", "table"]
 
@@ -142,7 +142,7 @@ def problem_page(view: RunView, result: ProblemResult, *, full: bool = False) ->
     tells = view.tells(result.problem)
     if tells:
         tree = rebuild(view, result, tells)
-        parts.append(_tree_text(tree, result.answer, full=full))
+        parts.append(_tree_text(tree, result.answer, list(result.extra.get("prompts", ())), full=full))
         if tree.failures:
             parts.append("\n".join(f"{n} failed: {clip(why, WIDTH - 20)}" for why, n in tree.failures.items()))
     if result.answers:
@@ -160,14 +160,14 @@ def rebuild(view: RunView, result: ProblemResult, tells: Sequence[Mapping[str, A
     try:
         method = load_method(view.config["method"], view.config.get("params", {}))
         log = [Tell(t["seq"], request_from_json(t["request"]), outcome_from_json(t["outcome"])) for t in tells]
-        return replay(method, State(result.problem, result.prompt_ids, result.seed), log)
+        return replay(method, result.root, log)
     except (ReplayError, KeyError, TypeError, ValueError, AttributeError, ImportError) as e:
         why = clip(f"{type(e).__name__}: {e}", 200)
         raise UserError(f"the tree of {result.problem!r} cannot be rebuilt from its log ({why})") from e
 
 
-def _tree_text(tree: Tree, chosen: str | None, *, full: bool) -> str:
-    """One line per node, depth first in sample order."""
+def _tree_text(tree: Tree, chosen: str | None, prompts: Sequence[str], *, full: bool) -> str:
+    """One line per node, depth first in sample order; first steps say which of several `prompts` they follow."""
     mcts = any(n.visits for n in tree.nodes)
     visits = [n.visits for n in tree.nodes] if mcts else _samples_below(tree)
     lines = [f"{'node':>5} {'visits':>6} {'value':>6} {'Q':>6}  step"]
@@ -178,6 +178,8 @@ def _tree_text(tree: Tree, chosen: str | None, *, full: bool) -> str:
         value = "" if node.value is None else f"{node.value:.3f}"
         q = f"{node.q:+.3f}" if node.visits else ""
         front = f"{node.id:>5} {visits[node.id]:>6} {value:>6} {q:>6}  " + _indent(node.depth)
+        if node.depth == 1 and len(prompts) > 1:
+            front += f"[{clip(prompts[tree.prompt_number(node.id)], 20)}] "
         end = _ending(node, chosen)
         if node.step is None:
             lines.append(front + "(question)")
