@@ -42,7 +42,7 @@ from formulation.metrics import (
 )
 from formulation.model import Model
 from formulation.nl4opt import load_gold
-from formulation.numbers import exact
+from formulation.numbers import number
 from formulation.reader import METHODS, Method, ModelReading, Reader
 from formulation.rules import read as read_by_rules
 from formulation.schema import Problem, read_problem
@@ -144,6 +144,7 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     add("--data", default="nl4opt", help="nl4opt, or a JSON Lines file (default: nl4opt)")
     add("--split", choices=("dev", "test"), default="dev", help="of nl4opt (default: dev)")
     add("--limit", type=int, help="read only the first so many texts")
+    add("--held-out", action="store_true", help="of rows of data.synthesis: held-out generators and wordings only")
     add("--data-dir", type=Path, help="folder that holds nl4opt/dev.jsonl and nl4opt/test.jsonl")
     add("--text-column", default="text", help="of a file of texts and optima")
     add("--optimum-column", default="optimum", help="of a file of texts and optima")
@@ -176,6 +177,8 @@ def _texts(args: Any) -> Texts:
     for number, row in enumerate(read_rows(Path(args.data))):
         if args.limit is not None and len(found.ids) >= args.limit:
             break
+        if args.held_out and "settings" not in row and not row.get("held_out"):
+            continue
         if "problem" in row:
             problem = read_problem(row["problem"])
             found.ids.append(str(row.get("id", number)))
@@ -191,17 +194,17 @@ def _texts(args: Any) -> Texts:
                 "(--text-column and --optimum-column name others)"
             )
     if not found.ids:
-        raise DataError(f"{args.data} holds no texts")
+        raise DataError(f"{args.data} holds no {'held-out ' if args.held_out else ''}texts")
     if found.models and found.optima:
         raise DataError(f"{args.data} holds both rows with models and rows with optima: use two files")
     return found
 
 
-def _optimum(given: Any, name: str, number: int) -> Fraction:
+def _optimum(given: Any, name: str, at: int) -> Fraction:
     try:
-        return Fraction(exact(given))
+        return Fraction(number(given).value)
     except (ValueError, TypeError):
-        raise DataError(f"{name}, row {number + 1}: {given!r:.40} is no optimal value") from None
+        raise DataError(f"{name}, row {at + 1}: {given!r:.40} is no optimal value") from None
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
