@@ -174,23 +174,23 @@ def _texts(args: Any) -> Texts:
         models = [gold.model for gold in load_gold(args.split, directory=args.data_dir, limit=args.limit)]
         return Texts([one.id for one in examples], [one.document for one in examples], examples, models)
     found = Texts([], [])
-    for number, row in enumerate(read_rows(Path(args.data))):
+    for at, row in enumerate(read_rows(Path(args.data))):
         if args.limit is not None and len(found.ids) >= args.limit:
             break
         if args.held_out and "settings" not in row and not row.get("held_out"):
             continue
         if "problem" in row:
             problem = read_problem(row["problem"])
-            found.ids.append(str(row.get("id", number)))
+            found.ids.append(str(row.get("id", at)))
             found.texts.append(problem.text or "")
             found.models.append(Model(problem, ignore_strict=True))
         elif args.text_column in row and args.optimum_column in row:
-            found.ids.append(str(row.get("id", number)))
+            found.ids.append(str(row.get("id", at)))
             found.texts.append(str(row[args.text_column]))
-            found.optima.append(_optimum(row[args.optimum_column], args.data, number))
+            found.optima.append(_optimum(row[args.optimum_column], args.data, at))
         elif "settings" not in row:
             raise DataError(
-                f"{args.data}, row {number + 1}: no columns {args.text_column!r} and {args.optimum_column!r} "
+                f"{args.data}, row {at + 1}: no columns {args.text_column!r} and {args.optimum_column!r} "
                 "(--text-column and --optimum-column name others)"
             )
     if not found.ids:
