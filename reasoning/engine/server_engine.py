@@ -27,7 +27,7 @@ from reasoning.engine.flops import ModelSize, size_of_folder
 from reasoning.engine.http_api import Api, Meter, Refused
 from reasoning.engine.tokenizer import HFTokenizer
 
-__all__ = ["ServerEngine", "open_server"]
+__all__ = ["ServerEngine", "model_card", "open_server", "server_settings", "server_tokenizer"]
 
 # Tokens per streamed message. One each would cost this process 0.15 ms a token, and the server about as much.
 STREAM_INTERVAL = 8
@@ -52,7 +52,7 @@ async def open_server(model: str, url: str, *, options: Mapping[str, str] | None
     of a request may take, 600), `retries` (3), `api_key` (default: OPENAI_API_KEY), `max_in_flight` (requests at once,
     256), `max_context` (tokens, where the server does not say). Raises EngineError in one line that says what to do.
     """
-    settings = _settings(options or {})
+    settings = server_settings(options or {})
     api = Api(
         url,
         api_key=settings.api_key or os.environ.get("OPENAI_API_KEY"),
@@ -61,13 +61,13 @@ async def open_server(model: str, url: str, *, options: Mapping[str, str] | None
         max_in_flight=settings.max_in_flight,
     )
     try:
-        card, root = await _model_card(api, model)
+        card, root = await model_card(api, model)
         max_context = settings.max_context or card.get("max_model_len")
         if not isinstance(max_context, int):
             raise EngineError(
                 f"the server {url} does not say how long a prompt may be; pass --engine max_context=TOKENS"
             )
-        tokenizer = await asyncio.to_thread(_tokenizer, settings.tokenizer, root, model)
+        tokenizer = await asyncio.to_thread(server_tokenizer, settings.tokenizer, root, model)
         capabilities = await _probe(api, model, tokenizer)
     except BaseException:
         await api.close()
@@ -253,7 +253,8 @@ class ServerEngine:
         return self.max_context - prompt
 
 
-def _settings(options: Mapping[str, str]) -> _Settings:
+def server_settings(options: Mapping[str, str]) -> _Settings:
+    """The options of a server engine, read. Raises EngineError."""
     kinds: dict[str, type] = {
         "tokenizer": str,
         "timeout": float,
@@ -276,7 +277,7 @@ def _settings(options: Mapping[str, str]) -> _Settings:
     return _Settings(**values)
 
 
-async def _model_card(api: Api, model: str) -> tuple[Mapping[str, Any], str | None]:
+async def model_card(api: Api, model: str) -> tuple[Mapping[str, Any], str | None]:
     """What `/models` says of `model`, and the folder or name its base was loaded from, where the server tells."""
 
     async def once(_: Meter) -> dict[str, Mapping[str, Any]]:
@@ -291,7 +292,7 @@ async def _model_card(api: Api, model: str) -> tuple[Mapping[str, Any], str | No
     return {**base, **{k: v for k, v in card.items() if v is not None}}, base.get("root")
 
 
-def _tokenizer(chosen: str | None, root: str | None, model: str) -> HFTokenizer:
+def server_tokenizer(chosen: str | None, root: str | None, model: str) -> HFTokenizer:
     """The tokenizer the user chose, else the one of what the server loaded, else of the served name."""
     for candidate in [chosen] if chosen else dict.fromkeys(name for name in (root, model) if name):
         try:
