@@ -62,11 +62,15 @@ async def drive(
     waiting: deque[Request] = deque()
     tasks: dict[int, asyncio.Task[None]] = {}
     done: asyncio.Queue[tuple[Request, Outcome, int]] = asyncio.Queue()
+    begun: set[int] = set()
     withdrawn: set[int] = set()
     spent = reserved = 0
 
     async def work(request: Request, grant: int) -> None:
         try:
+            if request.id in withdrawn:
+                raise Cancelled(Usage())
+            begun.add(request.id)
             outcome = await worker.perform(tree, request, grant)
         except asyncio.CancelledError as error:
             if request.id not in withdrawn:
@@ -83,7 +87,9 @@ async def drive(
                 waiting.append(request)
             elif request.request in tasks:
                 withdrawn.add(request.request)
-                tasks[request.request].cancel()
+                # A task that is cancelled before its first turn never runs, and would owe its outcome for ever.
+                if request.request in begun:
+                    tasks[request.request].cancel()
             else:
                 for queued in [r for r in waiting if r.id == request.request]:
                     waiting.remove(queued)

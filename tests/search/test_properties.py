@@ -190,6 +190,28 @@ def test_cancelled_work_is_stopped_and_its_spent_tokens_are_counted():
     assert not any(isinstance(e.request, Cancel) for e in log)
 
 
+class ChangesItsMind(BestOfN):
+    """Asks for a third sample when the first is there, and gives it up when the second is."""
+
+    def tell(self, tree, request, outcome):
+        super().tell(tree, request, outcome)
+        if request.index == 0:
+            tree.expand(0, unit="answer")
+        for pending in [i for i, r in tree.pending.items() if request.index == 1 and r.index == 2]:
+            tree.cancel(pending)
+
+
+def test_a_request_cancelled_before_its_first_turn_gets_its_outcome():
+    """Both outcomes lie ready in one turn of the loop, so the third sample's task exists and has not begun."""
+
+    async def main():
+        return await asyncio.wait_for(drive(ChangesItsMind(2), State("p"), ToyWorker(depth=1)), 10)
+
+    tree, log = asyncio.run(main())
+    assert [e.outcome for e in log][2:] == [Failed("cancelled", "cancelled")]
+    assert not tree.pending
+
+
 def test_a_request_cancelled_before_it_started_costs_nothing():
     tree, _ = run(FirstWins(4), ToyWorker(depth=1), budget=3)
     assert tree.failures in ({"cancelled": 3}, {"budget": 3})
