@@ -21,6 +21,7 @@ from search.codec import (
 from search.driver import ReplayError, drive, drive_many, replay
 from search.dvts import DVTS
 from search.mcts import MCTS
+from search.particles import ParticleSearch
 from search.toy import ToyWorker
 from search.tree import Tree
 from search.types import Cancel, Cancelled, Evaluated, Expand, Failed, State, Usage
@@ -35,6 +36,17 @@ METHODS = st.one_of(
     st.builds(BeamSearch, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     st.builds(DVTS, st.integers(1, 9), st.integers(1, 3), st.integers(1, 5)),
     st.builds(MCTS, st.integers(1, 12), st.integers(1, 4), max_depth=st.integers(1, 5), parallel=st.integers(1, 3)),
+    st.builds(
+        ParticleSearch,
+        st.integers(1, 6),
+        st.sampled_from([0.0, 0.05, 1.0, float("inf")]),
+        st.integers(1, 5),
+        st.integers(0, 2),
+        st.sampled_from(["systematic", "multinomial"]),
+        st.sampled_from([0.5, 1.0]),
+        st.sampled_from(["majority", "weighted", "best"]),
+        st.sampled_from(["last", "min"]),
+    ),
     # What a search that stops early has seen by then depends on the order of arrival; a threshold of 1 never stops it.
     st.builds(AdaptiveBestOfN, st.integers(1, 9), st.just(1.0), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 4)),
 )
