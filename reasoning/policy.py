@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from data.records import Problem
+from reasoning.actions import PLAN_END, action_prompt
 from reasoning.cards import card_of
 from reasoning.engine.base import Completion, Engine, Sampling, single_token
 from reasoning.profiles import Profile
@@ -44,7 +45,7 @@ class Policy:
     `temperature` 0 is greedy. `value_ids` are the tokens "good" and "bad" of a policy that is trained to give its own
     value while it writes: every whole step then carries σ(z_good − z_bad), read from the logits that sampled its last
     token, at no cost. The engine must be able to watch tokens. `prompts` are the ways in which a question is put: a
-    search's first samples take them in turn.
+    search's first samples take them in turn. `opening` is the action whose prompt a search starts from.
     """
 
     engine: Engine
@@ -54,11 +55,18 @@ class Policy:
     top_p: float = 1.0
     value_ids: tuple[int, int] | None = None
     prompts: tuple[Prompt, ...] = (PLAIN,)
+    opening: str = "solve"
     _texts: dict[int, str] = field(default_factory=dict, repr=False)
 
     def prompt(self, problem: Problem, manner: Prompt = PLAIN) -> tuple[int, ...]:
-        """Token ids of the root prompt; `manner` is one of `prompts`."""
+        """Token ids of the root prompt; `manner` is one of `prompts`. Raises UserError for an `opening` it lacks."""
+        if self.opening != "solve":
+            return self.action_prompt(problem, self.opening)
         return self.profile.prompt(self.task, problem, self.engine.tokenizer, manner)
+
+    def action_prompt(self, problem: Problem, action: str, draft: str = "") -> tuple[int, ...]:
+        """Token ids of the root prompt of another action than to solve (see `reasoning.actions`)."""
+        return action_prompt(self.profile, self.task, problem, self.engine.tokenizer, action, draft)
 
     def most_tokens(self, unit: Literal["step", "answer"]) -> int:
         """The most completion tokens one sample may take."""
@@ -77,15 +85,18 @@ class Policy:
         seed: int,
         max_tokens: int,
         grammar: str = "",
+        head: str = "",
     ) -> Expanded:
         """Continue a partial solution.
 
         `prefix` are all ids up to here, `before` the solution's text so far, `grammar` as `Policy.grammar` gives it. At
-        most `max_tokens` tokens are generated, discarded ones included; a step this limit falls into ends as CUT.
+        most `max_tokens` tokens are generated, discarded ones included; a step this limit falls into ends as CUT. A
+        `head` is written for the model: the first step begins with it, as tool tokens.
         """
         stop = self.profile.stop if unit == "answer" else (self.profile.step_end,)
         steps: list[Step] = []
-        kept: list[Segment] = []  # of the step under way: its tokens up to and with the last correction
+        # Of the step under way: its tokens up to and with the last correction.
+        kept = [Segment(tuple(self.engine.tokenizer.encode(head)), None, "tool")] if head else []
         usage = Usage()
         watch = self.value_ids or ()
         for corrections in range(MAX_CORRECTIONS + 1):
@@ -131,6 +142,25 @@ class Policy:
                 return Expanded(tuple(steps), usage)
         note = f"more than {MAX_CORRECTIONS} wrong calculations"
         return Expanded((*steps, self._step(kept, self._decode(kept), Finish.INVALID, note=note)), usage)
+
+    # ---- planning --------------------------------------------------------------------------------------------------
+
+    async def plan(self, prefix: Sequence[int], seed: int, max_tokens: int) -> Expanded:
+        """Continue a plan by one step, a line. `prefix` is the prompt of the action "plan" with the plan so far.
+
+        The step that completes the plan ends as END: it holds PLAN_END, or nothing but white space, or the model
+        stopped in it. Then its end-of-sequence token is left out, since the solution goes on from there.
+        """
+        completion = await self.engine.complete(
+            prefix, Sampling(max_tokens, self.temperature, self.top_p, seed, ("\n", PLAN_END))
+        )
+        text, length = completion.text, len(completion.ids)
+        if completion.finish == "eos" or PLAN_END in text or (not text.strip() and "\n" in text):
+            finish = Finish.END
+            length -= bool(length) and completion.ids[-1] in self.engine.tokenizer.eos_ids
+        else:
+            finish = Finish.STEP if "\n" in text else Finish.CUT
+        return Expanded((Step((_segment(completion, 0, length),), text, finish, action="plan"),), completion.usage)
 
     # ---- reading steps ---------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Profile:
     precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
     a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are
     corrected. Text up to `think_end` is thinking, in which no final answer counts. The token limits are per step and
-    per whole answer.
+    per whole answer. `actions` are the prompts it has beside its own (see `reasoning.actions`).
     """
 
     name: str
@@ -41,6 +41,7 @@ class Profile:
     think_end: str | None
     max_step_tokens: int
     max_answer_tokens: int
+    actions: tuple[str, ...] = ()
 
     def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt = PLAIN) -> tuple[int, ...]:
         """Token ids of the root prompt; `manner` is what is said beside the profile's own."""
@@ -89,12 +90,12 @@ class Profile:
 PROFILES: Final = {
     p.name: p
     for p in (
-        Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
+        Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320, ("plan",)),
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
         Profile("document", True, 0, "</document>", (), "whole", False, None, 4096, 4096),
-        Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048),
-        Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384),
+        Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048, ("plan", "refine")),
+        Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384, ("refine",)),
     )
 }
 

@@ -138,7 +138,9 @@ def _solve(argv: list[str]) -> int:
 
 
 def _plain(text: str) -> int | float | str:
-    """The number that the text is, or the text."""
+    """The number or truth value that the text is, or the text."""
+    if text in ("true", "false"):
+        return text == "true"
     for kind in (int, float):
         try:
             return kind(text)

@@ -134,8 +134,13 @@ class Solver(Synchronous):
             temperature = config.temperature if config.temperature is not None else 0.0 if greedy else 0.7
             own_value = value_ids(self._engine, config.adapter)
             policy = Policy(self._engine, self.task, profile, temperature, config.top_p, own_value)
+            policy.opening = getattr(self.method, "opening", "solve")
             policy.prompt(Problem("check", ""))  # a profile that the model cannot take is refused here, once
             if self._prompts is not None:
+                if policy.opening != "solve":
+                    raise UserError(
+                        f"--prompts are ways to ask for a solution; this method starts with '{policy.opening}'"
+                    )
                 told = self.describe()
                 self._prompts.check_policy(told["policy"], told["adapter"], profile.name, self._engine.tokenizer)
                 policy.prompts = self._prompts.prompts

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, field, replace
 
 from data.records import Problem
+from reasoning.actions import solution_head
 from reasoning.clock import EngineClock
 from reasoning.policy import Policy
 from reasoning.rewards.base import Partial, Reward
 from search.tree import Tree
-from search.types import Cancelled, Evaluate, Evaluated, Expand, Outcome, Request
+from search.types import Cancelled, Evaluate, Evaluated, Expand, Expanded, Outcome, Request
 
 __all__ = ["PolicyWorker"]
 
@@ -50,10 +51,7 @@ class PolicyWorker:
 
     async def _perform(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:
         if isinstance(request, Expand):
-            seed = tree.sample_seed(request)
-            before = tree.text(request.node)
-            grammar = self.policy.grammar(self.problem, before, request.unit)
-            return await self.policy.sample(tree.prefix(request), before, request.unit, seed, max_tokens, grammar)
+            return await self._expand(tree, request, max_tokens)
         assert isinstance(request, Evaluate)
         if self.reward is None:
             raise ValueError("the method asks for a process reward and none was given")
@@ -62,3 +60,22 @@ class PolicyWorker:
         if not math.isfinite(outcome.value) or not 0.0 <= outcome.value <= 1.0:
             raise ValueError(f"the reward '{self.reward.name}' returned {outcome.value}, which is not in [0, 1]")
         return Evaluated(outcome.value, outcome.usage)
+
+    async def _expand(self, tree: Tree, request: Expand, max_tokens: int) -> Expanded:
+        """A step of a plan, or of a solution: of the one so far, of the one after a plan, or of one written anew."""
+        policy, seed, prefix = self.policy, tree.sample_seed(request), tree.prefix(request)
+        if request.action == "plan":
+            return await policy.plan(prefix, seed, max_tokens)
+        steps = [n.step for n in tree.path(request.node) if n.step is not None]
+        head = ""
+        if request.action == "refine":
+            if "refine" in policy.profile.actions:
+                prefix = policy.action_prompt(self.problem, "refine", tree.text(request.node))
+            else:
+                prefix = tree.prompt(request.node)  # a draft cannot be shown: sample from its prompt once more
+            steps = []
+        elif steps and steps[-1].action == "plan":
+            head = solution_head("".join(s.text for s in steps))
+        before = "".join(s.text for s in steps if s.action != "plan")
+        grammar = policy.grammar(self.problem, before, request.unit)
+        return await policy.sample(prefix, before, request.unit, seed, max_tokens, grammar, head)

@@ -96,6 +96,7 @@ def tree_to_json(tree: Tree) -> Json:
         "reward_usage": _usage_to_json(tree.reward_usage),
         "failures": tree.failures,
         "memo": tree.memo,
+        "inner": [tree_to_json(inner) for inner in tree.inner],
     }
 
 
@@ -115,6 +116,7 @@ def tree_from_json(value: Json) -> Tree:
     tree.reward_usage = Usage(*value["reward_usage"])
     tree.failures = value["failures"]
     tree.memo = value["memo"]
+    tree.inner = [tree_from_json(inner) for inner in value.get("inner", ())]
     return tree
 
 
@@ -133,6 +135,7 @@ def _step_to_json(step: Step) -> Json:
         "answer": step.answer,
         "note": step.note,
         "value": step.value,
+        "action": step.action,
     }
 
 
@@ -141,9 +144,9 @@ def _step_from_json(value: Json) -> Step:
         Segment(tuple(s["ids"]), None if s["logprobs"] is None else tuple(s["logprobs"]), s["source"])
         for s in value["segments"]
     )
-    # Runs of older versions have no value.
-    finish = Finish(value["finish"])
-    return Step(segments, value["text"], finish, value["answer"], value["note"], value.get("value"))
+    finish, action = Finish(value["finish"]), value.get("action", "solve")
+    # Runs of older versions have neither value nor action.
+    return Step(segments, value["text"], finish, value["answer"], value["note"], value.get("value"), action)
 
 
 _NODE_FIELDS = (

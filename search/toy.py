@@ -7,7 +7,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from search.tree import Tree
+from search.tree import ROOT, Tree
 from search.types import Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, Segment, State, Step, Usage
 
 __all__ = ["ToyWorker"]
@@ -18,7 +18,8 @@ class ToyWorker:
     """Steps are numbers 0 to `branching` - 1, uniform under the sample's seed; a solution ends at `depth`.
 
     Its answer is the sum of its steps modulo `answers`. A reward is a multiple of 1/1024 fixed by the path alone. Each
-    step costs `tokens` completion tokens, fewer where the driver grants fewer (then it is CUT). With `shuffle`,
+    step costs `tokens` completion tokens, fewer where the driver grants fewer (then it is CUT). A plan's steps are
+    numbers too, and 0 completes it; a solution that is refined is written anew from its prompt. With `shuffle`,
     outcomes arrive in random order.
     """
 
@@ -31,7 +32,7 @@ class ToyWorker:
     def most_tokens(self, tree: Tree, request: Request) -> int:
         """`tokens` a step, none for a reward."""
         if isinstance(request, Expand):
-            return self.tokens * (self.steps_left(tree, request.node) if request.unit == "answer" else 1)
+            return self.tokens * (self.steps_left(tree, self.start(request)) if request.unit == "answer" else 1)
         return 0
 
     async def perform(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:
@@ -47,10 +48,12 @@ class ToyWorker:
             return Evaluated(self.value(tree.root, tree.ids(request.node)), Usage(len(tree.ids(request.node)), 0, 0))
         assert isinstance(request, Expand)
         rng = random.Random(tree.sample_seed(request))
-        prompt = tree.prefix(request)
-        path = tuple(i for n in tree.path(request.node) if n.step for i in n.step.ids)
+        start = self.start(request)
+        prompt = tree.prompt(request.node) if request.action == "refine" else tree.prefix(request)
+        path = tuple(i for n in tree.path(start) if n.step for i in n.step.ids)
+        plan = request.action == "plan"
         spent, steps = 0, []
-        for _ in range(self.steps_left(tree, request.node) if request.unit == "answer" else 1):
+        for _ in range(self.steps_left(tree, start) if request.unit == "answer" else 1):
             if max_tokens - spent < self.tokens:
                 spent = max_tokens
                 steps.append(Step((), "", Finish.CUT))
@@ -58,17 +61,19 @@ class ToyWorker:
             spent += self.tokens
             choice = rng.randrange(self.branching)
             path += (choice,)
-            whole = len(path) >= self.depth
-            logprob = -float(1 + choice)  # a prior that differs between siblings
-            steps.append(
-                Step(
-                    (Segment((choice,), (logprob,)),),
-                    f"{choice} ",
-                    Finish.ANSWER if whole else Finish.STEP,
-                    str(sum(path) % self.answers) if whole else None,
-                )
-            )
+            segments = (Segment((choice,), (-float(1 + choice),)),)  # a prior that differs between siblings
+            if plan:
+                steps.append(Step(segments, f"p{choice} ", Finish.STEP if choice else Finish.END, action="plan"))
+            elif len(path) >= self.depth:
+                steps.append(Step(segments, f"{choice} ", Finish.ANSWER, str(sum(path) % self.answers)))
+            else:
+                steps.append(Step(segments, f"{choice} "))
         return Expanded(tuple(steps), Usage(len(prompt), 0, spent))
+
+    @staticmethod
+    def start(request: Expand) -> int:
+        """The node that a sample goes on from."""
+        return ROOT if request.action == "refine" else request.node
 
     def steps_left(self, tree: Tree, node: int) -> int:
         """Steps from a node to the end."""

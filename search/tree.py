@@ -110,12 +110,14 @@ class Node:
 class Tree:
     """Nodes, pending requests, the outbox of requests not yet handed out, token counts, and the algorithm's memo.
 
-    `memo` holds whatever else an algorithm remembers, as plain JSON values.
+    `memo` holds whatever else an algorithm remembers, as plain JSON values; `inner` the trees of searches that it runs
+    within this one (see `search.nested`).
     """
 
     __slots__ = (
         "_by_content",
         "failures",
+        "inner",
         "memo",
         "next_request",
         "nodes",
@@ -136,6 +138,7 @@ class Tree:
         self.reward_usage = Usage()
         self.failures: dict[str, int] = {}
         self.memo: dict[str, Any] = {}
+        self.inner: list[Tree] = []
         self._by_content: dict[int, dict[tuple[Any, ...], int]] = {}  # of parents with many children; a cache
 
     # ---- asking and being told -------------------------------------------------------------------------------------
@@ -223,10 +226,17 @@ class Tree:
         """What makes two sibling steps the same."""
         return step.text, step.finish, step.ids, self.root.which(index) if parent.id == ROOT else 0
 
-    def add_chain(self, request: Expand, outcome: Expanded) -> list[tuple[Node, bool]]:
-        """Add an outcome's steps below the expanded node, each below the one before; the last one gains a sample."""
+    def add_chain(
+        self, request: Expand, outcome: Expanded, *, below: int | None = None, index: int | None = None
+    ) -> list[tuple[Node, bool]]:
+        """Add an outcome's steps below the expanded node, each below the one before; the last one gains a sample.
+
+        A solution that was written anew, with the expanded node for its draft, goes `below` another node than that,
+        under a sample number `index` of its own.
+        """
         added: list[tuple[Node, bool]] = []
-        parent, index = request.node, request.index
+        parent = request.node if below is None else below
+        index = request.index if index is None else index
         for step in outcome.steps:
             added.append(self.add(parent, step, index))
             parent = added[-1][0].id

@@ -78,7 +78,7 @@ class Finish(StrEnum):
 
     STEP = "step"  # whole, and the solution goes on
     ANSWER = "answer"  # whole, and the solution ends here with an answer
-    END = "end"  # the solution ends here without an answer
+    END = "end"  # the solution ends here without an answer, or the plan is complete
     CUT = "cut"  # a token limit fell inside it: neither scored nor extended
     INVALID = "invalid"  # it breaks the step grammar: neither scored nor extended
 
@@ -103,7 +103,8 @@ class Step:
 
     `answer` is the canonical final answer (see a task's `canonical`) where `finish` is ANSWER; `note` says why where
     it is INVALID. `value` is the policy's own estimate, in [0, 1], that the solution up to here leads to a right
-    answer, where the policy is trained to give one while it writes.
+    answer, where the policy is trained to give one while it writes. `action` says which prompt the step was written
+    for: a "plan" step is no part of the solution that follows it.
     """
 
     segments: tuple[Segment, ...]
@@ -112,6 +113,7 @@ class Step:
     answer: str | None = None
     note: str | None = None
     value: float | None = None
+    action: str = "solve"
 
     @property
     def ids(self) -> tuple[int, ...]:

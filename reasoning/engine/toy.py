@@ -1,7 +1,8 @@
 """A toy engine: no model, exact and instant. For dry runs of a whole configuration, and for tests.
 
 It adds up the signed numbers of the last question of its prompt, one `<<4+3=7>>` line a step, and flips a sign or
-slips in a sum with probability `error`. Tokens are bytes. What it samples depends on prompt and seed alone.
+slips in a sum with probability `error`; a plan names the numbers, one a line. Tokens are bytes. What it samples
+depends on prompt and seed alone.
 """
 
 from __future__ import annotations
@@ -115,12 +116,21 @@ class ToyEngine:
 
     def _solution(self, prompt: str, rng: random.Random, error: float) -> list[tuple[str, float]]:
         """What is left of the solution, in pieces, each with its log-probability; an empty piece ends it."""
-        question, _, done = prompt.rpartition("Question:")[2].partition("Answer:")
+        asked = prompt.rpartition("Question:")[2]
+        question, planning, plan = asked.partition("\nPlan:\n")
+        question, _, done = (question, "", plan.partition("Solution:")[2]) if planning else asked.partition("Answer:")
         terms = [int(sign + digits) for sign, digits in _NUMBER.findall(question)] or [0]
+        if planning and "Solution:" not in plan:
+            return self._plan(terms, plan.count("\n"), rng)
         results = re.findall(r"=(-?\d+)>>", done)
         if "<<" in done.rpartition("\n")[2]:  # in the middle of a line, as after a calculator's correction
             return [("\n", 0.0), *self._lines(terms, len(results), int(results[-1]) if results else 0, rng, error)]
         return self._lines(terms, len(results), int(results[-1]) if results else 0, rng, error)
+
+    @staticmethod
+    def _plan(terms: list[int], done: int, rng: random.Random) -> list[tuple[str, float]]:
+        lines = [f"{n}. {rng.choice(('Add', 'Take'))} {term}.\n" for n, term in enumerate(terms[done:], done + 1)]
+        return [*((line, math.log(0.5)) for line in lines), ("Solution:", 0.0), ("", 0.0)]
 
     @staticmethod
     def _lines(terms: list[int], done: int, total: int, rng: random.Random, error: float) -> list[tuple[str, float]]:

@@ -14,10 +14,14 @@ __all__ = ["Example", "Task"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A worked example for a few-shot prompt: a question and its solution, a step per line, the last `#### answer`."""
+    """A worked example for a few-shot prompt: a question and its solution, a step per line, the last `#### answer`.
+
+    `plan` says in a numbered line for each step what is to be found out, with nothing calculated; it may be missing.
+    """
 
     question: str
     solution: str
+    plan: str = ""
 
 
 class Task(Protocol):

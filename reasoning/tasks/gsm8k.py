@@ -26,10 +26,12 @@ EXAMPLES: Final = (
         "Together with the pen she pays 12+2.50=$<<12+2.50=14.50>>14.50.\n"
         "She gets back 20-14.50=$<<20-14.50=5.50>>5.50.\n"
         "#### 5.50",
+        "1. Find what the notebooks cost.\n2. Add the price of the pen.\n3. Take that from what she pays with.",
     ),
     Example(
         "A pump fills 48 liters in 2 minutes. How many liters does it fill in 3 minutes?",
         "The pump fills 48/2=<<48/2=24>>24 liters a minute.\nIn 3 minutes it fills 24*3=<<24*3=72>>72 liters.\n#### 72",
+        "1. Find how much the pump fills in one minute.\n2. Multiply by the number of minutes asked for.",
     ),
     Example(
         "A theater has 250 seats. On Friday 80% of them were taken, and on Saturday 35 more people came than on "
@@ -38,6 +40,7 @@ EXAMPLES: Final = (
         "On Saturday 200+35=<<200+35=235>>235 people came.\n"
         "On the two days together 200+235=<<200+235=435>>435 people came.\n"
         "#### 435",
+        "1. Find how many people came on Friday.\n2. Find how many came on Saturday.\n3. Add the two days.",
     ),
     Example(
         "Omar bakes 36 rolls. He gives 1/4 of them to his neighbor and then his family eats 2/3 of what is left. "
@@ -47,6 +50,8 @@ EXAMPLES: Final = (
         "His family eats 27*2/3=<<27*2/3=18>>18 rolls.\n"
         "So 27-18=<<27-18=9>>9 rolls remain.\n"
         "#### 9",
+        "1. Find how many rolls the neighbor gets.\n2. Find how many are left then.\n"
+        "3. Find how many of those the family eats.\n4. Take them from what was left.",
     ),
 )
 
