@@ -13,6 +13,7 @@ from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.dvts import DVTS
 from search.mcts import MCTS
+from search.particles import RESAMPLING, ParticleSearch
 from search.plans import PlanSearch
 from search.ranking import VOTES
 from search.refinement import Refinement
@@ -29,9 +30,15 @@ METHODS: Final[Mapping[str, type[Any]]] = {
     "adaptive": AdaptiveBestOfN,
     "refine": Refinement,
     "plan": PlanSearch,
+    "particle": ParticleSearch,
 }
 _POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after", "root_expand")
-_SHARES = ("threshold", "keep", "bound")
+_SHARES = ("threshold", "keep", "bound", "ess")
+_LEAST: Final[Mapping[str, int]] = {"lookahead": 0, "local": 0, "anew": 0}
+_CHOICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "aggregate": ("aggregation", AGGREGATES),
+    "resample": ("resampling", RESAMPLING),
+}
 
 
 def parameters(name: str) -> dict[str, Any]:
@@ -82,17 +89,19 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
             raise ValueError(f"the method '{name}' has no parameter '{key}'; it has: {', '.join(known) or 'none'}")
         if key in _POSITIVE and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{key} must be a whole number of at least 1, not {value}")
-        if key in ("local", "anew") and (type(value) is not int or value < 0):
-            raise ValueError(f"{key} must be a whole number of at least 0, not {value}")
         if key in _SHARES and (not isinstance(value, int | float) or not 0 <= value <= 1):
             raise ValueError(f"{key} must be a number from 0 to 1, not {value}")
         if key in ("c", "virtual_loss") and not (isinstance(value, int | float) and 0 <= value < float("inf")):
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
+        if key == "alpha" and not (type(value) in (int, float) and value >= 0):  # infinity is plain sampling
+            raise ValueError(f"{key} must be a number of at least 0, not {value}")
+        if key in _LEAST and (type(value) is not int or value < _LEAST[key]):
+            raise ValueError(f"{key} must be a whole number of at least {_LEAST[key]}, not {value}")
         votes = (*VOTES, "descend") if name == "mcts" else VOTES
         if key == "vote" and value not in votes:
             raise ValueError(f"unknown vote '{value}': choose one of {', '.join(votes)}")
-        if key == "aggregate" and value not in AGGREGATES:
-            raise ValueError(f"unknown aggregation '{value}': choose one of {', '.join(AGGREGATES)}")
+        if key in _CHOICES and value not in _CHOICES[key][1]:
+            raise ValueError(f"unknown {_CHOICES[key][0]} '{value}': choose one of {', '.join(_CHOICES[key][1])}")
     if name == "dvts":
         n, expand = given.get("n", known["n"]), given.get("expand", known["expand"])
         if n % expand:

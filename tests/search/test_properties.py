@@ -21,6 +21,7 @@ from search.codec import (
 from search.driver import ReplayError, drive, drive_many, replay
 from search.dvts import DVTS
 from search.mcts import MCTS
+from search.particles import ParticleSearch
 from search.plans import PlanSearch
 from search.refinement import Refinement
 from search.toy import ToyWorker
@@ -37,6 +38,17 @@ METHODS = st.one_of(
     st.builds(BeamSearch, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     st.builds(DVTS, st.integers(1, 9), st.integers(1, 3), st.integers(1, 5)),
     st.builds(MCTS, st.integers(1, 12), st.integers(1, 4), max_depth=st.integers(1, 5), parallel=st.integers(1, 3)),
+    st.builds(
+        ParticleSearch,
+        st.integers(1, 6),
+        st.sampled_from([0.0, 0.05, 1.0, float("inf")]),
+        st.integers(1, 5),
+        st.integers(0, 2),
+        st.sampled_from(["systematic", "multinomial"]),
+        st.sampled_from([0.5, 1.0]),
+        st.sampled_from(["majority", "weighted", "best"]),
+        st.sampled_from(["last", "min"]),
+    ),
     # What a search that stops early has seen by then depends on the order of arrival; a threshold of 1 never stops it.
     st.builds(AdaptiveBestOfN, st.integers(1, 9), st.just(1.0), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 4)),
     st.builds(
@@ -207,6 +219,28 @@ def test_cancelled_work_is_stopped_and_its_spent_tokens_are_counted():
     assert tree.failures == {"cancelled": 3}
     assert tree.policy_usage.completion == 3 + 3 * 2
     assert not any(isinstance(e.request, Cancel) for e in log)
+
+
+class ChangesItsMind(BestOfN):
+    """Asks for a third sample when the first is there, and gives it up when the second is."""
+
+    def tell(self, tree, request, outcome):
+        super().tell(tree, request, outcome)
+        if request.index == 0:
+            tree.expand(0, unit="answer")
+        for pending in [i for i, r in tree.pending.items() if request.index == 1 and r.index == 2]:
+            tree.cancel(pending)
+
+
+def test_a_request_cancelled_before_its_first_turn_gets_its_outcome():
+    """Both outcomes lie ready in one turn of the loop, so the third sample's task exists and has not begun."""
+
+    async def main():
+        return await asyncio.wait_for(drive(ChangesItsMind(2), State("p"), ToyWorker(depth=1)), 10)
+
+    tree, log = asyncio.run(main())
+    assert [e.outcome for e in log][2:] == [Failed("cancelled", "cancelled")]
+    assert not tree.pending
 
 
 def test_a_request_cancelled_before_it_started_costs_nothing():
