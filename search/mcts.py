@@ -2,7 +2,7 @@
 
 Where this departs from the paper: process rewards lie in [0, 1] and enter as 2v - 1, so that the paper's constants
 hold; the root has no steps to score and its first visit counts 0, the middle; several simulations may run in one tree,
-kept apart by a virtual loss.
+kept apart by a virtual loss. MCTS-DPO's rules for values and simulations are in `search.mcts_dpo`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from search.ranking import Vote, rank
 from search.tree import ROOT, Aggregate, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
-__all__ = ["MCTS"]
+__all__ = ["MCTS", "VARIANTS", "Variant"]
+
+Variant = Literal["alphamath", "uct", "no-prior", "mcts-dpo"]
+VARIANTS: tuple[Variant, ...] = ("alphamath", "uct", "no-prior", "mcts-dpo")
 
 
 @dataclass(frozen=True)
 class MCTS:
-    """`iterations` times: descend by PUCT to a leaf, sample `expand` children of it, back up the leaf's value.
+    """`iterations` times: descend to a leaf, sample `expand` children of it, back up the leaf's value.
 
-    PUCT: Q + `c` P sqrt(N_parent) / (1 + N), with Q = W / N and P = exp(mean token log-probability of the step). A
-    finished child is scored and backed up at once and never selected again; a child that ended without an answer, was
+    A child is selected by `variant`, with Q = W / N: "alphamath" PUCT, Q + `c` P sqrt(N_parent) / (1 + N), with P =
+    exp(mean token log-probability of the step); "no-prior" the same with P = 1; "uct" UCB1 (Kocsis and Szepesvari,
+    2006), Q + `c` sqrt(ln N_parent / N), unvisited children first. Q lies in [-1, 1], twice as wide as the rewards that
+    UCB1's constant sqrt(2) is for.
+
+    A finished child is scored and backed up at once and never selected again; a child that ended without an answer, was
     cut or broke the grammar is never selected and backs nothing up. Equal sibling steps are merged.
+
+    `widen` is progressive widening (Coulom, 2007): a node that selection meets may have had `expand` x N^`widen`
+    samples, and gets those it lacks while selection goes on; at 0, the default, a node is expanded once.
+
+    With `commit` > 0 the search goes step by step: after so many simulations the best child becomes the root, and its
+    subtree is kept. The best child has the highest Q, as in the answer; 0, the default, never commits.
 
     `parallel` simulations may be in flight in one tree; each counts as a visit of value -`virtual_loss` along its path
     until its own value is there. The answer: descend by Q over branches that hold an answer ("descend"), or a vote
@@ -40,26 +53,42 @@ class MCTS:
     virtual_loss: float = 1.0
     vote: Literal["descend"] | Vote = "descend"
     aggregate: Aggregate = "last"
+    variant: Variant = "alphamath"
+    commit: int = 0
+    widen: float = 0.0
     needs_reward = True
-    needs_logprobs = True  # for the prior
+
+    def __post_init__(self) -> None:
+        """Refuse the one variant that is a class of its own."""
+        if self.variant == "mcts-dpo":
+            raise ValueError("the variant 'mcts-dpo' is the class search.mcts_dpo.MCTSDPO")
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether selection reads priors."""
+        return self.variant in ("alphamath", "mcts-dpo")
 
     def start(self, root: State) -> Tree:
         """A root that may be selected."""
         tree = Tree(root)
         # simulations: outstanding requests of each simulation, by the leaf it selected; owner: each request's leaf.
         tree.memo = {"started": 0, "simulations": {}, "owner": {}}
+        if self.commit:
+            tree.memo |= {"root": ROOT, "before": 0}  # where simulations begin, and those started before it
         tree.nodes[ROOT].selectable = self.iterations > 0
         return tree
 
     def ask(self, tree: Tree) -> Sequence[Request]:
         """Start simulations while there is room, and hand out everything they need."""
         memo = tree.memo
-        while (
-            memo["started"] < self.iterations
-            and len(memo["simulations"]) < self.parallel
-            and tree.nodes[ROOT].selectable
-        ):
-            self._simulate(tree)
+        while memo["started"] < self.iterations:
+            if not self._top(tree).selectable or self._is_round_over(tree):
+                if not self.commit or memo["simulations"] or not self._go_down(tree):
+                    break
+            elif len(memo["simulations"]) < self.parallel:
+                self._simulate(tree)
+            else:
+                break
         return tree.take_outbox()
 
     def tell(self, tree: Tree, request: Request, outcome: Outcome) -> None:
@@ -101,36 +130,55 @@ class MCTS:
         memo = tree.memo
         memo["started"] += 1
         leaf = self._select(tree)
-        memo["simulations"][str(leaf.id)] = 0
-        if leaf.id == ROOT:
-            leaf.visits += 1
-        else:
-            for node in self._trail(tree, leaf):
-                node.visits += 1
-                node.total -= self.virtual_loss
-            self._request(tree, leaf.id, tree.evaluate(leaf.id))
-        for _ in range(self.expand):
+        memo["simulations"].setdefault(str(leaf.id), 0)
+        trail = self._trail(tree, leaf)
+        if not leaf.asked:
+            if leaf.id == ROOT:
+                leaf.visits += 1
+            else:
+                for node in trail:
+                    node.visits += 1
+                    node.total -= self.virtual_loss
+                self._request(tree, leaf.id, tree.evaluate(leaf.id))
+        for _ in range(max(1, self._lacks(leaf))):
             self._request(tree, leaf.id, tree.expand(leaf.id))
+        if self.widen:
+            for node in trail[1 : leaf.depth - self._top(tree).depth + 1]:
+                for _ in range(self._lacks(node)):
+                    self._request(tree, leaf.id, tree.expand(node.id))
         self._close(tree, leaf)
 
     def _select(self, tree: Tree) -> Node:
-        nodes = tree.nodes
-        node = nodes[ROOT]
+        node = self._top(tree)
         while node.open_children:
-            scale = self.c * math.sqrt(node.visits)
-            best: Node | None = None
-            best_score = -math.inf
-            for child_id in node.children:
-                child = nodes[child_id]
-                if child.selectable:
-                    n = child.visits
-                    score = (child.total / n if n else 0.0) + scale * child.prior / (1 + n)
-                    # Ties fall to the earlier sample, whichever arrived first.
-                    if score > best_score or (score == best_score and best is not None and child.index < best.index):
-                        best, best_score = child, score
-            assert best is not None
-            node = best
+            node = self._select_child(tree, node)
         return node
+
+    def _select_child(self, tree: Tree, node: Node) -> Node:
+        nodes = tree.nodes
+        uct, prior = self.variant == "uct", self.variant == "alphamath"
+        scale = self.c * math.sqrt(math.log(max(1, node.visits)) if uct else node.visits)
+        best: Node | None = None
+        best_score = -math.inf
+        for child_id in node.children:
+            child = nodes[child_id]
+            if child.selectable:
+                n = child.visits
+                if uct:
+                    score = child.total / n + scale / math.sqrt(n) if n else math.inf
+                else:
+                    score = (child.total / n if n else 0.0) + scale * (child.prior if prior else 1.0) / (1 + n)
+                # Ties fall to the earlier sample, whichever arrived first.
+                if best is None or score > best_score or (score == best_score and child.index < best.index):
+                    best, best_score = child, score
+        assert best is not None
+        return best
+
+    def _lacks(self, node: Node) -> int:
+        """The samples that a node may still have by its visits."""
+        if not self.widen:
+            return self.expand - node.asked
+        return int(self.expand * max(1, node.visits) ** self.widen) - node.asked
 
     def _request(self, tree: Tree, leaf: int, request: Request) -> None:
         tree.memo["owner"][str(request.id)] = leaf
@@ -145,6 +193,8 @@ class MCTS:
             if value is not None:
                 n.total += 2.0 * value - 1.0
                 n.visits += 1
+            if self.widen and n.asked and self._lacks(n) > 0:
+                self._open(tree, n)
 
     @staticmethod
     def _trail(tree: Tree, node: Node) -> list[Node]:
@@ -154,7 +204,7 @@ class MCTS:
             trail.append(node)
         return trail
 
-    # ---- where selection may go: to a leaf not yet expanded, and through a node with such leaves below it ------------
+    # ---- where selection may go: to a leaf that may have samples, and through a node with such leaves below it -------
 
     @staticmethod
     def _open(tree: Tree, node: Node) -> None:
@@ -165,24 +215,49 @@ class MCTS:
             node = tree.nodes[node.parent]
             node.open_children += 1
 
-    @staticmethod
-    def _close(tree: Tree, node: Node) -> None:
-        while not node.open_children:
+    def _close(self, tree: Tree, node: Node) -> None:
+        while not node.open_children and self._lacks(node) <= 0:
             node.selectable = False
             if node.parent < 0:
                 return
             node = tree.nodes[node.parent]
             node.open_children -= 1
 
+    # ---- the way down: to the next root, and to the answer -----------------------------------------------------------
+
+    @staticmethod
+    def _top(tree: Tree) -> Node:
+        return tree.nodes[tree.memo.get("root", ROOT)]
+
+    def _is_round_over(self, tree: Tree) -> bool:
+        return self.commit > 0 and tree.memo["started"] - tree.memo["before"] >= self.commit
+
+    def _go_down(self, tree: Tree) -> bool:
+        """Make the best child that may still lead to an answer the root; False where there is none."""
+        top = self._top(tree)
+        holds = self._holds_answer(tree)
+        children = [tree.nodes[i] for i in top.children]
+        children = [c for c in children if c.id in holds or c.selectable]
+        if not children:
+            return False
+        tree.memo |= {"root": min(children, key=self._standing).id, "before": tree.memo["started"]}
+        return True
+
     def _descend(self, tree: Tree) -> int | None:
-        """The finished node reached from the root by highest Q, over branches that hold an answer."""
-        holds: set[int] = set()
-        for node in tree.answered():
-            holds.update(n.id for n in self._trail(tree, node))
-        if ROOT not in holds:
-            return None
-        node = tree.nodes[ROOT]
+        """The finished node reached from the root by the best standing, over branches that hold an answer."""
+        holds = self._holds_answer(tree)
+        node = self._top(tree)
+        while node.id not in holds:
+            if node.parent < 0:
+                return None
+            node = tree.nodes[node.parent]
         while node.finish is not Finish.ANSWER:
-            branches = [tree.nodes[i] for i in node.children if i in holds]
-            node = min(branches, key=lambda n: (n.visits == 0, -n.q, -n.visits, n.index))
+            node = min((tree.nodes[i] for i in node.children if i in holds), key=self._standing)
         return node.id
+
+    def _standing(self, node: Node) -> tuple[Any, ...]:
+        """What siblings are ordered by, best first."""
+        return (node.visits == 0, -node.q, -node.visits, node.index)
+
+    def _holds_answer(self, tree: Tree) -> set[int]:
+        return {n.id for node in tree.answered() for n in self._trail(tree, node)}

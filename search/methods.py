@@ -12,7 +12,8 @@ from search.algorithm import Algorithm
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.dvts import DVTS
-from search.mcts import MCTS
+from search.mcts import MCTS, VARIANTS
+from search.mcts_dpo import MCTSDPO
 from search.particles import RESAMPLING, ParticleSearch
 from search.plans import PlanSearch
 from search.ranking import VOTES
@@ -33,11 +34,12 @@ METHODS: Final[Mapping[str, type[Any]]] = {
     "particle": ParticleSearch,
 }
 _POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after", "root_expand")
-_SHARES = ("threshold", "keep", "bound", "ess")
-_LEAST: Final[Mapping[str, int]] = {"lookahead": 0, "local": 0, "anew": 0}
+_SHARES = ("threshold", "keep", "bound", "ess", "widen")
+_LEAST: Final[Mapping[str, int]] = {"commit": 0, "lookahead": 0, "local": 0, "anew": 0}
 _CHOICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "aggregate": ("aggregation", AGGREGATES),
     "resample": ("resampling", RESAMPLING),
+    "variant": ("variant", VARIANTS),
 }
 
 
@@ -106,7 +108,8 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
         n, expand = given.get("n", known["n"]), given.get("expand", known["expand"])
         if n % expand:
             raise ValueError(f"dvts splits n samples into n / expand subtrees: {n} is no multiple of {expand}")
-    algorithm: Algorithm = METHODS[name](**({"n": 1} if name == "greedy" else given))
+    factory = MCTSDPO if given.get("variant") == "mcts-dpo" else METHODS[name]
+    algorithm: Algorithm = factory(**({"n": 1} if name == "greedy" else given))
     return algorithm
 
 

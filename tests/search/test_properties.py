@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from search.codec import (
 from search.driver import ReplayError, drive, drive_many, replay
 from search.dvts import DVTS
 from search.mcts import MCTS
+from search.mcts_dpo import MCTSDPO
 from search.particles import ParticleSearch
 from search.plans import PlanSearch
 from search.refinement import Refinement
@@ -28,6 +30,16 @@ from search.toy import ToyWorker
 from search.tree import Tree
 from search.types import Cancel, Cancelled, Evaluated, Expand, Failed, State, Usage
 
+TREE_SEARCHES = st.builds(
+    MCTS,
+    st.integers(1, 12),
+    st.integers(1, 4),
+    max_depth=st.integers(1, 5),
+    parallel=st.integers(1, 3),
+    variant=st.sampled_from(["alphamath", "uct", "no-prior"]),
+    commit=st.integers(0, 4),
+    widen=st.sampled_from([0.0, 0.5, 1.0]),
+)
 METHODS = st.one_of(
     st.builds(
         BestOfN,
@@ -38,6 +50,15 @@ METHODS = st.one_of(
     st.builds(BeamSearch, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     st.builds(DVTS, st.integers(1, 9), st.integers(1, 3), st.integers(1, 5)),
     st.builds(MCTS, st.integers(1, 12), st.integers(1, 4), max_depth=st.integers(1, 5), parallel=st.integers(1, 3)),
+    TREE_SEARCHES,
+    st.builds(
+        MCTSDPO,
+        st.integers(1, 12),
+        st.integers(1, 4),
+        max_depth=st.integers(1, 5),
+        commit=st.integers(0, 4),
+        widen=st.sampled_from([0.0, 0.5]),
+    ),
     st.builds(
         ParticleSearch,
         st.integers(1, 6),
@@ -89,7 +110,7 @@ def shape(algorithm, tree: Tree):
 @given(METHODS, TOYS, st.integers(0, 10**6))
 def test_arrival_order_does_not_change_the_result(algorithm, toy, seed):
     if isinstance(algorithm, MCTS):
-        algorithm = MCTS(algorithm.iterations, algorithm.expand, max_depth=algorithm.max_depth, parallel=1)
+        algorithm = replace(algorithm, parallel=1)
     ordered, _ = run(algorithm, toy)
     shuffled, _ = run(algorithm, ToyWorker(toy.branching, toy.depth, toy.answers, shuffle=random.Random(seed)))
     assert shape(algorithm, shuffled) == shape(algorithm, ordered)
@@ -128,10 +149,9 @@ def test_a_tree_is_the_fold_of_its_log_and_survives_saving_at_any_time(algorithm
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 15), st.integers(1, 4), st.integers(1, 4), TOYS, st.integers(0, 10**6))
-def test_mcts_visits_add_up(iterations, expand, parallel, toy, seed):
+@given(TREE_SEARCHES, TOYS, st.integers(0, 10**6))
+def test_mcts_visits_add_up(algorithm, toy, seed):
     toy.shuffle = random.Random(seed)
-    algorithm = MCTS(iterations, expand, parallel=parallel, max_depth=6)
     tree, log = run(algorithm, toy)
     evaluated = {e.request.node for e in log if isinstance(e.outcome, Evaluated)}
     for node in tree.nodes:
@@ -139,7 +159,8 @@ def test_mcts_visits_add_up(iterations, expand, parallel, toy, seed):
         assert node.visits == own + sum(tree.nodes[c].visits for c in node.children)
         worth = 2 * node.value - 1 if node.value is not None else 0.0
         assert node.total == worth + sum(tree.nodes[c].total for c in node.children)
-    assert tree.memo["started"] <= iterations
+    assert tree.memo["started"] <= algorithm.iterations
+    assert not tree.memo["simulations"]
 
 
 @settings(max_examples=40, deadline=None)
