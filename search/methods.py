@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from search.adaptive import AdaptiveBestOfN
+from search.adaptive_consistency import RULES, AdaptiveConsistency
 from search.algorithm import Algorithm
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
@@ -32,13 +33,15 @@ METHODS: Final[Mapping[str, type[Any]]] = {
     "refine": Refinement,
     "plan": PlanSearch,
     "particle": ParticleSearch,
+    "adaptive-consistency": AdaptiveConsistency,
 }
 _POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after", "root_expand")
 _SHARES = ("threshold", "keep", "bound", "ess", "widen")
-_LEAST: Final[Mapping[str, int]] = {"commit": 0, "lookahead": 0, "local": 0, "anew": 0}
+_LEAST: Final[Mapping[str, int]] = {"commit": 0, "lookahead": 0, "window": 2, "local": 0, "anew": 0}
 _CHOICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "aggregate": ("aggregation", AGGREGATES),
     "resample": ("resampling", RESAMPLING),
+    "rule": ("rule", RULES),
     "variant": ("variant", VARIANTS),
 }
 
@@ -97,6 +100,8 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
         if key == "alpha" and not (type(value) in (int, float) and value >= 0):  # infinity is plain sampling
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
+        if key == "confidence" and not (isinstance(value, int | float) and 0.5 < value <= 1):
+            raise ValueError(f"{key} must be a number above 0.5 and at most 1, not {value}")
         if key in _LEAST and (type(value) is not int or value < _LEAST[key]):
             raise ValueError(f"{key} must be a whole number of at least {_LEAST[key]}, not {value}")
         votes = (*VOTES, "descend") if name == "mcts" else VOTES

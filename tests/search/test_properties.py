@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.adaptive import AdaptiveBestOfN
+from search.adaptive_consistency import AdaptiveConsistency
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.codec import (
@@ -70,6 +71,8 @@ METHODS = st.one_of(
         st.sampled_from(["majority", "weighted", "best"]),
         st.sampled_from(["last", "min"]),
     ),
+    # Wider streams have seen more by the time they stop; that their answer is the same is said in their own tests.
+    st.builds(AdaptiveConsistency, st.integers(1, 9), st.sampled_from([0.7, 0.95, 1.0]), st.just(1)),
     # What a search that stops early has seen by then depends on the order of arrival; a threshold of 1 never stops it.
     st.builds(AdaptiveBestOfN, st.integers(1, 9), st.just(1.0), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 4)),
     st.builds(
