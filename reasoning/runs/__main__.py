@@ -57,8 +57,13 @@ def _parser() -> argparse.ArgumentParser:
 
     export = add("export", "One record per finished problem.")
     export.add_argument("name")
-    export.add_argument("--format", choices=["jsonl", "parquet"], default="jsonl")
-    export.add_argument("--out", type=Path, metavar="FILE", help="default: standard output (jsonl only)")
+    export.add_argument(
+        "--format",
+        choices=["jsonl", "parquet", "dataset", "graphml"],
+        default="jsonl",
+        help="dataset: a folder for datasets.load_from_disk; graphml: a folder with one tree per problem",
+    )
+    export.add_argument("--out", type=Path, metavar="PATH", help="default: standard output (jsonl only)")
     export.add_argument("--tells", action="store_true", help="with each problem's search log")
     export.set_defaults(command=_export)
 
@@ -142,9 +147,15 @@ def _find(view: RunView, wanted: str) -> ProblemResult:
 def _export(args: argparse.Namespace) -> int:
     from reasoning.runs import export
 
-    if args.format == "parquet" and args.out is None:
-        raise UserError("--format parquet writes a file: name it with --out FILE")
+    folder = args.format in ("dataset", "graphml")
+    if args.format != "jsonl" and args.out is None:
+        kind = "folder" if folder else "file"
+        raise UserError(f"--format {args.format} writes a {kind}: name it with --out {kind.upper()}")
+    if args.format == "graphml" and args.tells:
+        raise UserError("--tells does not go with --format graphml: a tree is what the log comes to")
     view = read_run(args.name, args.runs_dir)
+    if folder:
+        return _export_folder(view, args)
     if args.out is None:
         export.write_jsonl(view, sys.stdout, tells=args.tells)
         return 0
@@ -164,6 +175,30 @@ def _export(args: argparse.Namespace) -> int:
         finally:
             with suppress(FileNotFoundError):
                 Path(scratch).unlink()
+    except OSError as e:
+        raise UserError(f"cannot write {out}: {e.strerror or e}") from None
+    return 0
+
+
+def _export_folder(view: RunView, args: argparse.Namespace) -> int:
+    """Written beside its place and moved there when whole, like a file."""
+    out: Path = args.out
+    if out.exists():
+        raise UserError(f"{out} exists: name a folder that does not")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True) as scratch:
+            whole = Path(scratch) / "whole"
+            whole.mkdir()
+            if args.format == "dataset":
+                from reasoning.runs.dataset import write_dataset
+
+                write_dataset(view, whole, tells=args.tells)
+            else:
+                from reasoning.runs.graphml import write_graphml
+
+                count = write_graphml(view, whole)
+                print(f"{count} trees of {len(view.results)} problems in {out}", file=sys.stderr)
+            whole.rename(out)
     except OSError as e:
         raise UserError(f"cannot write {out}: {e.strerror or e}") from None
     return 0
