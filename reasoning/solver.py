@@ -21,7 +21,7 @@ from reasoning.clock import EngineClock
 from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, EngineError, PromptTooLong
-from reasoning.engine.flops import flops, size_of
+from reasoning.engine.flops import asked, flops, size_of
 from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.policy import Policy, value_ids
@@ -146,8 +146,8 @@ class Solver(Synchronous):
                 policy.prompts = self._prompts.prompts
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
-            judge = getattr(self._reward, "engine", self._engine)
-            self._reward_clock = self._clock if judge is self._engine else EngineClock()
+            same = asked(self._reward) in (None, self._engine)
+            self._reward_clock = self._clock if same else EngineClock()
             self._grader = Grader(self.task)
             self._policy = policy
         except BaseException:

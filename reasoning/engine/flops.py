@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from search.types import Usage
 
-__all__ = ["ModelSize", "flops", "size_of", "size_of_folder"]
+__all__ = ["ModelSize", "asked", "flops", "size_of", "size_of_folder"]
 
 _LOOKED_UP: Final = re.compile(
     r"(embed_tokens|tok_embeddings|embed_in|wte|wpe|word_embeddings|embed_positions)\.weight$"
@@ -57,12 +57,17 @@ def flops(size: ModelSize | None, usage: Usage) -> float | None:
 
 
 def size_of(model: object) -> ModelSize | None:
-    """The size an engine gives as `size`, or that of the `engine` a reward asks; None where neither is known."""
+    """The size an engine gives as `size`, or that of the engine that a policy or a reward asks; None where unknown."""
     found = getattr(model, "size", None)
     if isinstance(found, ModelSize):
         return found
-    engine = getattr(model, "engine", None)
+    engine = asked(model)
     return None if engine is None else size_of(engine)
+
+
+def asked(reward: object) -> object | None:
+    """What computes a reward's (or policy's) tokens: its `engine`, or the `scorer` that reads whole texts for it."""
+    return getattr(reward, "engine", None) or getattr(reward, "scorer", None)
 
 
 def size_of_folder(folder: str | Path) -> ModelSize | None:

@@ -99,6 +99,11 @@ def test_a_reward_has_the_size_of_the_engine_it_asks():
     assert size_of(GenerativeReward(engine, Judgement("?", "B", "A"))) == engine.size
     assert size_of(None) is None
 
+    class Scoring:
+        scorer = engine
+
+    assert size_of(Scoring()) == engine.size
+
 
 # ---- engine seconds --------------------------------------------------------------------------------------------------
 
