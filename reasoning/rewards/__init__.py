@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["REWARDS", "choose_reward", "make_reward"]
 
-REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative")
-_ASKING = ("self-eval", "generative")
+REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative", "deductive")
+_ASKING = ("self-eval", "generative", "deductive")
 
 
 def choose_reward(name: str, adapter: str | None) -> str:
@@ -38,8 +38,8 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
 
     `self-eval` asks the policy itself; `generative` asks `--reward-policy` with `--reward-adapter` (each the policy's
     own where not given). The judgement tokens and the text before them are those on the judge's card, and
-    self-evaluation's where it has none. A class outside the package is called with the policy. Raises UserError or
-    EngineError.
+    self-evaluation's where it has none. `deductive` asks the same models a question of its own. A class
+    outside the package is called with the policy. Raises UserError or EngineError.
     """
     from reasoning.plugins import load_object, registered
     from reasoning.rewards.generative import GenerativeReward
@@ -48,8 +48,8 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
 
     name = choose_reward(config.reward, config.adapter)
     own = _given(config, "reward_policy", "reward_adapter", "reward_engine")
-    if name != "generative" and own:
-        raise UserError(f"--{own[0]} goes with --reward generative, not with '{name}'")
+    if name not in ("generative", "deductive") and own:
+        raise UserError(f"--{own[0]} goes with --reward generative or deductive, not with '{name}'")
     if name not in _ASKING and (asked := _given(config, "reward_good", "reward_bad", "reward_suffix")):
         raise UserError(f"--{asked[0]} goes with --reward {' or '.join(_ASKING)}, not with '{name}'")
     if name == "logprob":
@@ -65,6 +65,8 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
         return OwnValue()
     if name == "generative":
         return await _generative(config, policy, engine_of_its_own=bool(own))
+    if name == "deductive":
+        return await _deductive(config, policy, engine_of_its_own=bool(own))
     if name == "self-eval":
         return GenerativeReward(policy.engine, _judgement(config, None), name)
     if ":" not in name and name not in registered("stepsolver.rewards"):
@@ -85,9 +87,7 @@ async def _generative(config: SolveConfig, policy: Policy, *, engine_of_its_own:
     name = "generative"
     if not engine_of_its_own:
         return GenerativeReward(policy.engine, _judgement(config, card_of(config.adapter)), name)
-    judge = config.reward_policy or config.policy
-    # The policy's adapter fits the policy's model only.
-    adapter = config.reward_adapter or (None if config.reward_policy else config.adapter)
+    judge, adapter = _judge(config)
     judgement = _judgement(config, card_of(adapter))
     engine = await open_engine(judge, adapter=adapter, backend=config.backend, options=config.reward_engine)
     try:
@@ -100,11 +100,34 @@ async def _generative(config: SolveConfig, policy: Policy, *, engine_of_its_own:
         raise
 
 
-def _judgement(config: SolveConfig, card: Card | None) -> Judgement:
-    """What the judge is asked: as on its card, else as self-evaluation asks, and what the user says wins."""
+async def _deductive(config: SolveConfig, policy: Policy, *, engine_of_its_own: bool) -> Reward:
+    from reasoning.engine import open_engine
+    from reasoning.profiles import choose_profile
+    from reasoning.rewards.deductive import VERIFICATION, Deductive
+
+    judgement = _judgement(config, None, VERIFICATION)
+    if not engine_of_its_own:
+        return Deductive(policy.engine, policy.profile.chat, judgement)
+    judge, adapter = _judge(config)
+    engine = await open_engine(judge, adapter=adapter, backend=config.backend, options=config.reward_engine)
+    try:
+        return Deductive(engine, choose_profile(judge, adapter, engine).chat, judgement, owned=True)
+    except BaseException:
+        await engine.close()
+        raise
+
+
+def _judge(config: SolveConfig) -> tuple[str | None, str | None]:
+    """The judging model and its adapter. The policy's adapter fits the policy's model only."""
+    adapter = config.reward_adapter or (None if config.reward_policy else config.adapter)
+    return config.reward_policy or config.policy, adapter
+
+
+def _judgement(config: SolveConfig, card: Card | None, default: Judgement | None = None) -> Judgement:
+    """What the judge is asked: as on its card, else `default` (self-evaluation's); what the user says wins."""
     from reasoning.rewards.generative import SELF_EVALUATION, Judgement
 
-    default = SELF_EVALUATION
+    default = default or SELF_EVALUATION
     if card is not None and card.value is not None:
         default = Judgement("", card.value.good, card.value.bad, card.value.position)
     suffix = default.suffix if config.reward_suffix is None else config.reward_suffix

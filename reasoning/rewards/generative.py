@@ -19,7 +19,7 @@ from reasoning.rewards.base import Partial
 from reasoning.tasks.base import Task
 from search.types import Evaluated, Finish, Step
 
-__all__ = ["SELF_EVALUATION", "GenerativeReward", "Judgement"]
+__all__ = ["SELF_EVALUATION", "GenerativeReward", "Judgement", "judged", "judgement_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,28 @@ class Judgement:
 SELF_EVALUATION = Judgement(
     "\nIs the answer so far correct?\n(A) incorrect\n(B) correct\nThe answer so far is (", good="B", bad="A"
 )
+
+
+def judgement_tokens(engine: Engine, judgement: Judgement, reward: str) -> tuple[int, int]:
+    """The ids of the tokens "good" and "bad".
+
+    Raises UserError where one of them is not one token, they are the same, or the engine cannot compare them.
+    """
+    if not engine.capabilities.token_logprobs:
+        raise UserError(
+            f"the reward '{reward}' needs log-probabilities of named tokens, which {engine.name} does not report: "
+            "use an in-process engine or another reward"
+        )
+    good, bad = single_token(engine, judgement.good), single_token(engine, judgement.bad)
+    if good == bad:
+        raise UserError("the two judgement tokens are the same: name two different ones")
+    return good, bad
+
+
+async def judged(engine: Engine, prompt: Sequence[int], tokens: tuple[int, int]) -> Evaluated:
+    """P(good) / (P(good) + P(bad)) as the next token after `prompt`."""
+    (good, bad), usage = await engine.next_token_logprobs(prompt, tokens)
+    return Evaluated(1.0 / (1.0 + math.exp(min(bad - good, 700.0))), usage)
 
 
 @dataclass
@@ -64,18 +86,8 @@ class GenerativeReward:
     _tokens: tuple[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.engine.capabilities.token_logprobs:
-            raise UserError(
-                f"the reward '{self.name}' needs log-probabilities of named tokens, which {self.engine.name} does not "
-                "report: use an in-process engine or another reward"
-            )
         self._suffix = self.engine.tokenizer.encode(self.judgement.suffix)
-        self._tokens = (
-            single_token(self.engine, self.judgement.good),
-            single_token(self.engine, self.judgement.bad),
-        )
-        if self._tokens[0] == self._tokens[1]:
-            raise UserError("the two judgement tokens are the same: name two different ones")
+        self._tokens = judgement_tokens(self.engine, self.judgement, self.name)
 
     async def evaluate(self, partial: Partial) -> Evaluated:
         """One next-token request."""
@@ -86,8 +98,7 @@ class GenerativeReward:
         prompt = [*question, *(i for s in partial.steps for i in self._ids(s)), *self._suffix]
         if self.judgement.position == "border":
             prompt.pop()
-        (good, bad), usage = await self.engine.next_token_logprobs(prompt, self._tokens)
-        return Evaluated(1.0 / (1.0 + math.exp(min(bad - good, 700.0))), usage)
+        return await judged(self.engine, prompt, self._tokens)
 
     async def close(self) -> None:
         """Close the engine if it was opened for this reward."""
