@@ -56,7 +56,9 @@ class Deductive:
 
     async def evaluate(self, partial: Partial) -> Evaluated:
         """One next-token request."""
-        asked = statement(partial.problem.question, [step.text for step in partial.steps])
+        # A plan states nothing that a later step could rest on.
+        steps = [s for s in partial.steps[:-1] if s.action != "plan"]
+        asked = statement(partial.problem.question, [s.text for s in (*steps, partial.steps[-1])])
         tokenizer, suffix = self.engine.tokenizer, self.judgement.suffix
         if self.chat:
             ids = [*tokenizer.chat([{"role": "user", "content": asked}]), *tokenizer.encode(suffix.lstrip("\n"))]

@@ -87,6 +87,15 @@ def test_the_value_is_the_share_of_the_judgement_token():
     assert text == statement(QUESTION, [BOXES, COST, LEFT]) + VERIFICATION.suffix
 
 
+def test_the_lines_of_a_plan_are_no_premises():
+    engine = ScriptedEngine()
+    plan = Step((), "1. Find the pencils, as he is told.\n", action="plan")
+    partial = Partial(Problem("p", QUESTION), (), (plan, Step((), "So he counts them.")))
+    asyncio.run(Deductive(engine).evaluate(partial))
+    assert "#4. So he counts them." in engine.tokenizer.decode(engine.prompts[0])
+    assert "Find the pencils" not in engine.tokenizer.decode(engine.prompts[0])
+
+
 def test_a_chat_model_is_asked_in_its_template():
     engine = ScriptedEngine()
     engine.tokenizer.chat = lambda messages: engine.tokenizer.encode(json.dumps(messages))
