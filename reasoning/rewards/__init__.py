@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from reasoning.cards import Card, card_of
+from reasoning.rewards.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     from reasoning.config import SolveConfig
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REWARDS", "choose_reward", "make_reward"]
 
-REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative", "deductive")
+REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative", "deductive", *LAYOUTS)
 _ASKING = ("self-eval", "generative", "deductive")
 
 
@@ -38,8 +39,9 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
 
     `self-eval` asks the policy itself; `generative` asks `--reward-policy` with `--reward-adapter` (each the policy's
     own where not given). The judgement tokens and the text before them are those on the judge's card, and
-    self-evaluation's where it has none. `deductive` asks the same models a question of its own. A class
-    outside the package is called with the policy. Raises UserError or EngineError.
+    self-evaluation's where it has none. `deductive` asks the same models a question of its own. The published
+    process reward models (`reasoning.rewards.process`) are `--reward-policy` too. A class outside the package is called
+    with the policy. Raises UserError or EngineError.
     """
     from reasoning.plugins import load_object, registered
     from reasoning.rewards.generative import GenerativeReward
@@ -48,10 +50,17 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
 
     name = choose_reward(config.reward, config.adapter)
     own = _given(config, "reward_policy", "reward_adapter", "reward_engine")
-    if name not in ("generative", "deductive") and own:
-        raise UserError(f"--{own[0]} goes with --reward generative or deductive, not with '{name}'")
-    if name not in _ASKING and (asked := _given(config, "reward_good", "reward_bad", "reward_suffix")):
+    if name not in ("generative", "deductive", *LAYOUTS) and own:
+        raise UserError(
+            f"--{own[0]} goes with --reward generative, deductive or a process reward model, not with '{name}'"
+        )
+    asking = ("reward_good", "reward_bad") if name in LAYOUTS else ("reward_good", "reward_bad", "reward_suffix")
+    if name not in _ASKING and (asked := _given(config, *asking)):
         raise UserError(f"--{asked[0]} goes with --reward {' or '.join(_ASKING)}, not with '{name}'")
+    if name in LAYOUTS:
+        from reasoning.rewards.process import open_process_reward
+
+        return await open_process_reward(config, policy)
     if name == "logprob":
         if not policy.engine.capabilities.logprobs:
             raise UserError(f"the reward 'logprob' needs log-probabilities, which {policy.engine.name} does not report")
