@@ -164,3 +164,25 @@ def test_a_problem_that_never_reached_the_model_leaves_the_sums_known():
         rows = solver.run([*PROBLEMS, Problem("long", "1 + " * 9000)])
     assert rows[-1].failed is not None
     assert totals(rows).flops > 0
+
+
+def test_the_commands_tell_what_a_run_cost(tmp_path, monkeypatch, capsys):
+    from reasoning.runs.__main__ import main as runs
+    from reasoning.solve import main as solve
+
+    monkeypatch.setenv("STEPSOLVER_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("STEPSOLVER_DATA", str(tmp_path / "data"))
+    (tmp_path / "data" / "gsm8k").mkdir(parents=True)
+    (tmp_path / "data" / "gsm8k" / "test.jsonl").write_text('{"question": "What is 1 + 2?", "answer": "#### 3"}\n')
+    summary = tmp_path / "s.json"
+    assert solve(["gsm8k", "--policy", "toy", "--method", "beam", "--run", "a", "--json", str(summary)]) == 0
+    told = json.loads(summary.read_text())
+    assert (told["hit_rate"], told["reward_hit_rate"]) == (0, 0)
+    assert told["flops"] > 2 * 1_000_000 * told["computed_tokens"]
+    assert 0 < told["engine_s"] <= told["wall_s"]
+    assert "cache hits        policy 0.0%, reward 0.0%" in capsys.readouterr().out
+    assert runs(["show", "a"]) == 0
+    assert f"FLOPs           {told['flops']:.3g} (forward passes, estimated)" in capsys.readouterr().out
+    assert runs(["list", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["flops"] == told["flops"]
