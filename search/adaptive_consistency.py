@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from search.ranking import rank
@@ -111,7 +112,7 @@ def leader_probability(first: int, second: int) -> float:
     form of the incomplete beta function, the exact sum of C(m, k) / 2^m over k <= first, m = first + second + 1.
     """
     m = first + second + 1
-    return sum(math.comb(m, k) for k in range(first + 1)) / 2**m
+    return float(Fraction(sum(math.comb(m, k) for k in range(first + 1)), 2**m))
 
 
 def _answer(tree: Tree, node: int) -> str | None:

@@ -227,7 +227,8 @@ class MCTS:
 
     @staticmethod
     def _top(tree: Tree) -> Node:
-        return tree.nodes[tree.memo.get("root", ROOT)]
+        root: int = tree.memo.get("root", ROOT)
+        return tree.nodes[root]
 
     def _is_round_over(self, tree: Tree) -> bool:
         return self.commit > 0 and tree.memo["started"] - tree.memo["before"] >= self.commit

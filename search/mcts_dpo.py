@@ -17,7 +17,7 @@ from typing import Any
 
 from search.mcts import MCTS, Variant
 from search.tree import Node, Tree
-from search.types import Evaluated, Expand, Expanded, Finish, Outcome, Request, Step
+from search.types import Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, Step
 
 __all__ = ["MCTSDPO"]
 
@@ -54,7 +54,7 @@ class MCTSDPO(MCTS):
                 child, new = tree.add_chain(request, outcome)[-1]
                 if new and child.finish in (Finish.STEP, Finish.ANSWER):
                     self._request(tree, leaf, tree.evaluate(child.id))
-        elif isinstance(outcome, Evaluated):
+        elif isinstance(request, Evaluate) and isinstance(outcome, Evaluated):
             child = tree.nodes[request.node]
             child.value = outcome.value
             child.selectable = child.finish is Finish.STEP

@@ -63,7 +63,8 @@ def _flat(params: dict[str, Any]) -> dict[str, Any]:
         return params
     inner = params["rollout"]
     # A class from outside the package is told by its own name, as elsewhere.
-    names = [name for name, kind in METHODS.items() if kind is type(inner) and name != "greedy"]
+    own = MCTS if isinstance(inner, MCTSDPO) else type(inner)  # a variant goes by its method's name
+    names = [name for name, kind in METHODS.items() if kind is own and name != "greedy"]
     name = names[0] if names else f"{type(inner).__module__}:{type(inner).__qualname__}"
     return {**params, "rollout": name, **{f"rollout.{key}": value for key, value in method_params(inner).items()}}
 
@@ -120,6 +121,7 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
 
 def method_params(algorithm: Algorithm) -> dict[str, Any]:
     """All parameters of one of the methods here, as `make_method` takes them."""
-    if not dataclasses.is_dataclass(algorithm):
+    own: Any = algorithm  # mypy takes no protocol for a dataclass
+    if not dataclasses.is_dataclass(own):
         return {}
-    return _flat({f.name: getattr(algorithm, f.name) for f in dataclasses.fields(algorithm)})
+    return _flat({f.name: getattr(own, f.name) for f in dataclasses.fields(own)})

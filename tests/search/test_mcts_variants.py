@@ -236,6 +236,9 @@ def test_variants_are_known_by_name():
     algorithm = make_method("mcts", {"variant": "mcts-dpo", "iterations": 3})
     assert algorithm == MCTSDPO(3)
     assert make_method("mcts", method_params(algorithm)) == algorithm
+    nested = make_method("refine", {"rollout": "mcts", "rollout.variant": "mcts-dpo"})
+    assert nested.rollout == MCTSDPO()
+    assert make_method("refine", method_params(nested)) == nested
 
 
 @pytest.mark.parametrize(
