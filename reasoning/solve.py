@@ -85,16 +85,20 @@ def _parser() -> Parser:
     reward = parser.add_argument_group("process reward")
     add = reward.add_argument
     add("--reward", help=f"{', '.join(REWARDS)}, or module:Class (default: auto, what the policy's adapter offers)")
-    add("--reward-policy", metavar="MODEL", help="generative: the judging model (default: the policy's)")
+    add("--reward-policy", metavar="MODEL", help="the judging model (generative: default the policy's)")
     add(
         "--reward-adapter",
         metavar="FOLDER",
-        help="generative: the judging model's adapter; its card says how to ask",
+        help="the judging model's adapter (generative, token-classification); its card says how to ask",
     )
-    add("--reward-engine", action="append", metavar="KEY=VALUE", help="generative: an option of the judge's engine")
+    add("--reward-engine", action="append", metavar="KEY=VALUE", help="an option of the judging model's engine")
     add("--reward-good", metavar="TOKEN", help="self-eval, generative: the token that says right")
     add("--reward-bad", metavar="TOKEN", help="self-eval, generative: the token that says wrong")
-    add("--reward-suffix", metavar="TEXT", help="self-eval, generative: what is asked after the steps")
+    add(
+        "--reward-suffix",
+        metavar="TEXT",
+        help="self-eval, generative: what is asked after the steps; token-classification: what closes each",
+    )
 
     run = parser.add_argument_group("run")
     add = run.add_argument
