@@ -1,8 +1,10 @@
-"""`python -m reasoning.runs list|show|export|diff`."""
+"""`python -m reasoning.runs list|show|curve|export|diff`."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import dataclasses
 import json
 import os
 import sys
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "--runs-dir", type=Path, metavar="DIR", help="where runs are (default: $STEPSOLVER_RUNS or ./runs)"
     )
     parser = Parser(prog="python -m reasoning.runs", description="Read runs.", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="list|show|export|diff")
+    commands = parser.add_subparsers(required=True, metavar="list|show|curve|export|diff")
 
     def add(name: str, help: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[shared], help=help, description=help, allow_abbrev=False)
@@ -54,6 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--problem", metavar="K", help="index or id of a problem")
     show.add_argument("--full", action="store_true", help="whole texts instead of one line per node")
     show.set_defaults(command=_show)
+
+    curve = add("curve", "A run's accuracy at every smaller budget per problem, from its search logs.")
+    curve.add_argument("name")
+    curve.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="where the task's data lies, as for reasoning.solve"
+    )
+    curve.add_argument("--json", action="store_true", help="as one JSON object")
+    curve.set_defaults(command=_curve)
 
     export = add("export", "One record per finished problem.")
     export.add_argument("name")
@@ -142,6 +152,37 @@ def _find(view: RunView, wanted: str) -> ProblemResult:
     raise UserError(
         f"run {view.name!r} has no problem {wanted!r}: `python -m reasoning.runs show {view.name}` names those it has"
     )
+
+
+def _curve(args: argparse.Namespace) -> int:
+    from data.stats import wilson
+    from reasoning.runs import text
+    from reasoning.runs.anytime import COSTS, steps, traces
+    from reasoning.tasks import get_task
+
+    view = read_run(args.name, args.runs_dir)
+    config = view.config
+    columns = {k: config[k] for k in ("question_column", "answer_column") if k in config}
+    task = get_task(config["task"], **columns)
+    last = max((r.index for r in view.results), default=0)
+    problems = task.load(config["split"], data_dir=args.data_dir, limit=last + 1, offset=0)
+    found = asyncio.run(traces(view, task, problems))
+    if not found:
+        raise UserError(f"run {view.name!r} has no problem with a reference answer: there is nothing to judge")
+    n = len(found)
+    points = {cost: steps(found, cost) for cost in COSTS if all(cost in trace.costs for trace in found)}
+    if args.json:
+        rows = {cost: [dataclasses.asdict(p) for p in row] for cost, row in points.items()}
+        print(json.dumps({"name": view.name, "problems": n, "costs": rows}, indent=2))
+        return 0
+    for cost, row in points.items():
+        lines = [[f"{cost}, at most", "spent a problem", "accuracy %"]]
+        for p in row:
+            low, high = wilson(p.right, n)
+            share = f"{100 * p.right / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+            lines.append([f"{p.ceiling:,.4g}", f"{p.spent / n:,.4g}", share])
+        print(text.table(lines, "rr") + "\n")
+    return 0
 
 
 def _export(args: argparse.Namespace) -> int:

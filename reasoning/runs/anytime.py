@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
@@ -24,7 +24,7 @@ from search.driver import ReplayError, Tell, replay
 from search.tree import Tree
 from search.types import Evaluate, Expand, Finish, State, Usage
 
-__all__ = ["COSTS", "Samples", "Trace", "samples", "searches", "traces"]
+__all__ = ["COSTS", "Point", "Samples", "Trace", "samples", "searches", "steps", "traces"]
 
 # What a budget may be counted in, and how: of the policy's and the reward's usage and the two models' sizes.
 Sizes = tuple[ModelSize | None, ModelSize | None]
@@ -52,6 +52,15 @@ class Trace:
     def at(self, cost: str, budget: float) -> int:
         """The last moment that costs at most `budget`."""
         return bisect_right(self.costs[cost], budget) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """All questions cut at the same `ceiling`: what they cost together then, and how many of them were right."""
+
+    ceiling: float
+    spent: float
+    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +97,32 @@ async def traces(view: RunView, task: Task, problems: Collection[Problem]) -> li
     async with Grader(task) as grader:
         for problem, result, (method, root, log), sizes in searches(view, problems):
             try:
-                steps = moments(method, root, log)
+                folded = moments(method, root, log)
             except ReplayError as error:
                 raise UserError(f"the search of {problem.id!r} in run {view.name!r} does not replay: {error}") from None
-            right = await _verdicts(grader, problem, {a for m in steps for a in m.answers})
-            costs = {name: [cost(m.policy, m.reward, sizes) for m in steps] for name, cost in COSTS.items()}
+            right = await _verdicts(grader, problem, {a for m in folded for a in m.answers})
+            costs = {name: [cost(m.policy, m.reward, sizes) for m in folded] for name, cost in COSTS.items()}
             good = result.failed is None
             found.append(
                 Trace(
                     problem.id,
-                    tuple(float(good and right[m.answers[0]]) if m.answers else 0.0 for m in steps),
-                    tuple(float(good and any(right[a] for a in m.answers)) for m in steps),
+                    tuple(float(good and right[m.answers[0]]) if m.answers else 0.0 for m in folded),
+                    tuple(float(good and any(right[a] for a in m.answers)) for m in folded),
                     {name: tuple(paid) for name, paid in costs.items() if _known(paid)},
                 )
             )
+    return found
+
+
+def steps(traces: Sequence[Trace], cost: str, count: int = 10) -> list[Point]:
+    """The run at up to `count` ceilings, which share out its moments evenly; the last one cuts nothing."""
+    paid = sorted({paid for trace in traces for paid in trace.costs[cost] if paid > 0})
+    chosen = sorted({paid[(len(paid) - 1) * i // count] for i in range(1, count + 1)} if paid else ())
+    found = []
+    for ceiling in chosen:
+        at = [trace.at(cost, ceiling) for trace in traces]
+        spent = math.fsum(trace.costs[cost][i] for trace, i in zip(traces, at, strict=True))
+        found.append(Point(ceiling, spent, sum(trace.right[i] == 1 for trace, i in zip(traces, at, strict=True))))
     return found
 
 
