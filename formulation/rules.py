@@ -7,20 +7,24 @@ taken for the whole model.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from formulation.expressions import terms_of
 from formulation.kinds.base import Constraint, Mention
+from formulation.kinds.linear_bound import LinearBound
 from formulation.model import Model
 from formulation.naming import identifiers
 from formulation.quantities import numbers_in
 from formulation.reading.numbers import Amount, Role, amounts
 from formulation.reading.statements import Reader, Said
+from formulation.reading.telling import claims, only_tells
 from formulation.reading.unsuitable import foreign, nonlinear, orders, without
 from formulation.reading.uses import attributes, uses
-from formulation.reading.variables import Naming, find_variables
+from formulation.reading.variables import Naming, namings
 from formulation.reading.words import Span, Text, table
 from formulation.schema import Domain, Problem, Variable
 from formulation.sentences import sentences
@@ -82,12 +86,40 @@ def read(text: str) -> Reading:
 
 
 def _read(text: Text) -> Reading:
-    naming = find_variables(text) if text.words else None
-    if naming is None or not naming.mentions:
+    """The reading with the likeliest variables; where that leaves something open, the one that leaves least open."""
+    best: tuple[float, Reading] | None = None
+    for naming in itertools.islice(namings(text) if text.words else (), _MOST_NAMINGS):
+        reading = assemble(naming)
+        doubt = _doubt(reading)
+        if best is None or doubt < best[0]:
+            best = doubt, reading
+        if doubt == 0:
+            break
+    if best is None:
         why = "no quantities to decide were found: say what is made, bought or used, and what each unit takes"
         curved = _curved(text)
         return Reading(text.text, None, (Finding("variables", 0, len(text.text), why), *curved))
-    return assemble(naming)
+    return best[1]
+
+
+_MOST_NAMINGS: Final = 10
+_DOUBTS: Final[Mapping[Topic, float]] = {"variables": 20.0, "objective": 3.0, "assumption": 0.0}
+
+
+def _doubt(reading: Reading) -> float:
+    """How much a reading leaves open; one quantity alone is rarely what is meant."""
+    alone = reading.problem is not None and len(reading.problem.variables) == 1
+    open_ends = sum(_DOUBTS.get(one.topic, 1.0) for one in reading.findings)
+    return open_ends + 5.0 * alone + 0.02 * _gaps(reading)
+
+
+def _gaps(reading: Reading) -> int:
+    """How many variables the weighted sums of a reading leave out: all of them hold all variables in most texts."""
+    problem = reading.problem
+    if problem is None or problem.objective is None:
+        return 0
+    sums = [problem.objective.terms, *(one.terms for one in problem.constraints if isinstance(one, LinearBound))]
+    return sum(len(problem.variables) - len(terms_of(terms) or ()) for terms in sums)
 
 
 _LONGEST: Final = 6_000  # characters that are read closely
@@ -121,6 +153,9 @@ def _shortened(text: str) -> tuple[str, int]:
     return without(text, blanks), len(text)
 
 
+_SEVERAL: Final = re.compile(
+    r"\b(?:(?:of|in|to|for) each|both|respectively|(?:two|three|four) (?:types|kinds))\b", re.I
+)
 _AMOUNTS: Final = table("kg kilogram gram g mg lb pound ounce oz ton tonne litr gallon ml acr hectar hour minut")
 
 
@@ -130,7 +165,9 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
     numbers = amounts(naming, roles)
     labels = [_label(naming, i) for i in range(len(naming.names))]
     names = identifiers([text.text[slice(*text.characters(span))] for span in labels])
-    reader = Reader(naming, names, numbers, attributes(uses(naming, numbers)))
+    reader = Reader(
+        naming, names, numbers, attributes(uses(naming, numbers), [one for one in numbers if one.role == "limit"])
+    )
     objective, used = reader.objective()
     said = reader.limits()
     findings = []
@@ -141,9 +178,13 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
         why = "no words such as maximize or minimize say what is wanted"
         findings.append(Finding("objective", 0, len(text.text), why))
     elif reader.guessed:
-        why = "what each unit adds to this was not understood: the objective is a guess"
+        why = "what each unit adds to this was not understood: what is sought is a guess"
         findings.append(Finding("objective", *(objective.sources[""].span or (0, 0)), why))
     findings += _curved(text)
+    several = _SEVERAL.search(text.text)
+    if len(names) == 1 and several is not None:
+        why = "the text speaks of several things, of which only one was found to decide about"
+        findings.append(Finding("sentence", *several.span(), why))
     problem = Problem(
         text=text.text,
         variables={name: _variable(naming, i, labels[i]) for i, name in enumerate(names)},
@@ -151,7 +192,7 @@ def assemble(naming: Naming, roles: Mapping[int, Role] | None = None) -> Reading
         constraints=_distinct(said),
     )
     findings += _unused(text, numbers, used.union(*(one.used for one in said)))
-    findings += _unread(text, problem)
+    findings += _unread(text, problem, {one.figure.start for one in numbers if one.role == "passed"})
     for name, variable in problem.variables.items():
         where = variable.sources[""].span or (0, 0)
         findings.append(Finding("assumption", *where, f"'{name}' is taken to be {variable.domain}"))
@@ -241,18 +282,19 @@ def _unused(text: Text, numbers: Sequence[Amount], used: frozenset[int]) -> list
     ]
 
 
-_CLAIMS: Final = re.compile(
-    r"\b(must|cannot|can not|should|if|either|only|at least|at most|not|requires?|needs?)\b", re.I
-)
+def _unread(text: Text, problem: Problem, passed: Collection[int] = ()) -> list[Finding]:
+    """Sentences that seem to say something and gave no part of the problem.
 
-
-def _unread(text: Text, problem: Problem) -> list[Finding]:
-    """Sentences that seem to say something and gave no part of the problem."""
+    Numbers that start at characters in `passed` say nothing of their own.
+    """
     statements = (*problem.constraints, *([problem.objective] if problem.objective is not None else []))
     spans = [one.span for statement in statements for one in statement.sources.values() if one.span is not None]
+    labels = [variable.label or name for name, variable in problem.variables.items()]
     found = []
     for sentence in text.sentences:
         start, end = text.characters(sentence)
-        if _CLAIMS.search(text.text, start, end) and not any(a < end and b > start for a, b in spans):
+        if any(a < end and b > start for a, b in spans) or not claims(text, sentence):
+            continue
+        if not only_tells(text, sentence, labels, passed):
             found.append(Finding("sentence", start, end, "nothing was understood of this sentence"))
     return found

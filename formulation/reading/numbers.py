@@ -61,9 +61,13 @@ class Amount:
 
 _NOT: Final = r"(?:not|n't|n’t|no|never|cannot|can not|nor)"
 _STRONG: Final[Sequence[tuple[str, Sense]]] = (
-    (rf"{_NOT} (?:\w+ ){{0,2}}(?:more|greater|higher|larger) than|{_NOT} (?:\w+ ){{0,3}}(?:exceed|surpass)\w*", "<="),
-    (rf"{_NOT} (?:\w+ ){{0,2}}(?:less|fewer|lower|smaller) than", ">="),
-    (r"limit(?:ed|s|ing)? (?:[\w-]+ ){1,8}to", "<="),
+    (
+        rf"{_NOT} (?:\w+ ){{0,4}}(?:more|greater|higher|larger) tha[nt]|{_NOT} (?:\w+ ){{0,3}}(?:exceed|surpass)\w*",
+        "<=",
+    ),
+    (rf"{_NOT} (?:\w+ ){{0,4}}(?:less|fewer|lower|smaller) than", ">="),
+    (r"limit(?:ed|s|ing)? (?:[\w-]+ ){1,12}to", "<="),
+    (r"(?:restrict|prevent|prohibit|forbid|avoid|stop)\w* (?:[\w-]+ ){0,5}more than", "<="),
     (r"at (?:the )?most|up to|maximum|max\b|limited? to|limiting|upper limit|restricted to|as many as", "<="),
     (r"less than|fewer than|lower than|smaller than|below|under|within|cap of|capped at", "<="),
     (r"at (?:the )?(?:very )?least|minimum|min\b|no fewer than|no less than|as few as", ">="),
@@ -80,11 +84,13 @@ _WEAK: Final[Sequence[tuple[str, Sense]]] = (
     (
         r"available|has|have|had|budget\w*|only|total|access|capacity|limit|limits|limited|spend|owns?|supply|supplies"
         r"|stock|there (?:is|are)|afford|allocat\w+|employ\w*|produces?|acquires?|receives?|can|purchases?|invest|put"
-        r"|using|open for|possess\w*|obtain\w*|buys?|gets|got|given|holds?|uses?|worth|remaining|left|reserve[sd]?",
+        r"|using|open for|sells?|possess\w*|obtain\w*|buys?|gets|got|given|holds?|uses?|worth|remaining|left"
+        r"|reserve[sd]?",
         "<=",
     ),
     (
-        r"needs?|requires?|required|requirements?|must|should|demands?|wants?|expects?|goals?|targets?|hopes?|ensure|meet"
+        r"(?:needs?|requires?|wants?|demands?|(?:must|should|has to|have to) \w+) (?:\w+ ){0,3}?total"
+        r"|needs?|requires?|required|requirements?|must|should|demands?|wants?|expects?|goals?|targets?|hopes?|ensure|meet"
         r"|commit\w*|needed|orders? for|quota|have to|has to|recommend\w*|wish\w*|plans?|satisf\w+|aims?",
         ">=",
     ),
@@ -92,9 +98,13 @@ _WEAK: Final[Sequence[tuple[str, Sense]]] = (
 _FACTOR: Final = re.compile(r"^\s*(?:times|-fold|fold)\b", re.I)
 _MULTIPLES: Final = table("twice double thrice triple quadruple")
 _PARTS: Final = re.compile(r"half|third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth", re.I)
+_LAND: Final = stems("acre hectare sqft")
+_OWNED: Final = re.compile(r"\b(?:his|her|their|its|our|your|an?|the)\W*$", re.I)
+_PLACE: Final = re.compile(r"an? (?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)", re.I)
 _EARNING: Final = stems("profit revenue return income earn gain margin sale sell fundraise yield")
 _PAYING: Final = stems("cost expense wage pay paid spend bill price payroll salary budget charge")
 _TIMES: Final = table("second minute hour day week month year")
+_CLOCK: Final = stems("second minute hour day week month")
 _KINDS: Final = stems("type kind model grade different method product way option brand variety sort mixture")
 
 
@@ -150,7 +160,13 @@ def _topic(naming: Naming, figure: Figure, span: Span, clause: Span, before: int
             break
         if i > span.last and words[i - 1].lower in EACH and word.stem in MEASURES:
             continue
-        if not unit and i <= span.last + 1 and not behind and _is_unit(word):
+        measured = i == span.last and i + 1 < clause.last and words[i + 1].stem in _CLOCK and word.stem not in _CLOCK
+        if not unit and measured and word.text[0].isalpha() and not naming.covers(i + 1):
+            unit = words[i + 1].stem  # '20 sawing hours'
+            behind.append(word.stem)
+        elif word.stem == unit and i == span.last + 1:
+            continue
+        elif not unit and i <= span.last + 1 and not behind and _is_unit(word):
             unit = "$" if word.stem == "dollar" else word.stem
         elif word.lower not in CONTENTLESS and word.text[0].isalpha():
             behind.append(word.stem)
@@ -160,7 +176,24 @@ def _topic(naming: Naming, figure: Figure, span: Span, clause: Span, before: int
         for i in range(first, span.first)
         if words[i].lower not in CONTENTLESS and words[i].text[0].isalpha() and not naming.covers(i)
     }
-    return Topic(unit, frozenset(behind), frozenset(ahead)), end
+    if not ahead and "respectively" in text.lowers(clause):
+        # 'the profit on a desk | and a chair are 3 and 4, respectively'
+        earlier = text.around(text.clauses, max(clause.first - 1, text.around(text.sentences, clause.first).first))
+        for part in (Span(clause.first, span.first), earlier):
+            told = [words[i] for i in range(part.first, part.last) if not naming.covers(i) and i not in text.numbers]
+            ahead = ahead or {word.stem for word in told if word.lower not in CONTENTLESS and word.text[0].isalpha()}
+    return Topic(unit, frozenset(behind), frozenset(ahead | _heading(naming, span))), end
+
+
+def _heading(naming: Naming, span: Span) -> set[str]:
+    """What is said ahead of a list that a number stands in: 'the yearly return is as follows: gold, 3%; ruby, 5%'."""
+    text = naming.text
+    sentence = text.around(text.sentences, span.first)
+    colon = next((i for i in range(span.first - 1, sentence.first, -1) if text.words[i].text == ":"), None)
+    if colon is None:
+        return set()
+    told = (text.words[i] for i in range(sentence.first, colon) if not naming.covers(i))
+    return {word.stem for word in told if word.lower not in CONTENTLESS and word.text[0].isalpha()}
 
 
 def _is_unit(word: Word) -> bool:
@@ -179,10 +212,15 @@ def money_sides(words: Iterable[str]) -> frozenset[str]:
 
 def likeness(a: Topic, b: Topic) -> float:
     """How much two numbers seem to be about one thing; below 0 they are not."""
-    if ("$" in (a.unit, b.unit) or "%" in (a.unit, b.unit)) and a.unit and b.unit and a.unit != b.unit:
+    if "$" in (a.unit, b.unit) and a.unit and b.unit and a.unit != b.unit:
         return -9.0
+    mixed = "%" in (a.unit, b.unit) and a.unit and b.unit and a.unit != b.unit
+    if mixed and not _shared(a.after, b.after):
+        return -9.0  # '20% sugar' may be of '5 kg of sugar'
     score = 0.0
-    if a.unit and b.unit:
+    if mixed:
+        score += 1.5
+    elif a.unit and b.unit:
         score += 2.0 if alike(a.unit, b.unit) else -1.0
     behind = _shared(a.after, b.after)
     score += 2.0 * min(behind, 2)
@@ -233,11 +271,13 @@ def _governed(naming: Naming, one: Amount, last: Amount | None, before: int, aft
         cue = last.cue
     if re.search(r"\bbetween\W*$", lead, re.I) and re.match(r"\s*and\b", tail, re.I):
         return replace(one, role="limit", cue=Cue(">=", one.figure.start, one.figure.start, False))
+    if one.topic.unit in _LAND and _OWNED.search(lead):
+        return replace(one, role="limit", cue=cue)  # 'on their 30 acre farm'
     special = _special(naming, one, after)
     if special is not None:
         return replace(one, role=special, cue=cue or _weak(naming, one, lead, start))
     strong = cue is not None and cue.strong
-    per_unit = _is_per_unit(naming, one, strong=strong)
+    per_unit = _is_per_unit(naming, one, cue if strong else None)
     if strong and not (per_unit and not _names_directly(naming, one)):
         return replace(one, role="limit", cue=cue)
     if _names_directly(naming, one) and not per_unit:
@@ -250,6 +290,8 @@ def _governed(naming: Naming, one: Amount, last: Amount | None, before: int, aft
 
 def _continues(naming: Naming, lead: str, last: Amount, one: Amount) -> bool:
     """Whether a number goes on with what limits the one before: '45 small bags and 60 large bags'."""
+    if re.search(r"[.?!]\s", lead):
+        return False
     words = re.findall(r"[a-z]+", lead.lower())
     same = last.clause == one.clause or one.clause.first == last.clause.last
     return same and not any(word in VERBS for word in words) and len(words) < 14
@@ -277,9 +319,21 @@ def _special(naming: Naming, one: Amount, after: int) -> Role | None:
     text = naming.text
     written = text.text[one.figure.start : one.figure.end].lower()
     tail = text.text[one.figure.end : min(after, len(text.text))]
+    if written.isalpha() and re.match(r"-[a-z]", tail):
+        return "passed"  # 'a double-decker bus'
+    if re.search(r"\bthe following\W*$", text.text[: one.figure.start][-20:], re.I):
+        return "passed"
+    if text.text[: one.figure.start].endswith("(") and tail.startswith(")"):
+        return "passed"  # '(1) radio and (2) posters'
     if written in _MULTIPLES or _FACTOR.match(tail):
-        return "factor" if len(naming.within(one.clause)) > 1 or written in _MULTIPLES else None
+        sentence = text.around(text.sentences, one.span.first)
+        behind_it = naming.within(Span(one.span.last, sentence.last))
+        several = len(naming.within(one.clause)) > 1 or len({mention.variable for mention in behind_it}) > 1
+        return "factor" if several or written in _MULTIPLES else None
     behind = [word.lower for word in text.words[one.span.last : one.span.last + 4]]
+    noun = bool(behind) and behind[0][0].isalpha() and behind[0] not in CONTENTLESS | VERBS
+    if _PLACE.fullmatch(written) and noun and not naming.covers(one.span.last):
+        return "passed"  # 'a third party'
     if one.topic.unit == "%" or _PARTS.search(written):
         lead = text.text[text.words[one.clause.first].start : one.figure.start]
         of = "of" in behind[:2] or "the" in behind[:1] or "as" in behind[:2]
@@ -291,22 +345,78 @@ def _special(naming: Naming, one: Amount, after: int) -> Role | None:
         return "more" if len({m.variable for m in naming.within(one.clause)}) > 1 else None
     if one.value == 1 and _opens_unit(naming, one):
         return "passed"
+    if _LASTING.match(tail) or (one.value == 1 and _spans_time(naming, one)) or _counts_list(naming, one):
+        return "passed"
     stems = [word.stem for word in text.words[one.span.last : one.span.last + 3]]
-    if _KINDS & set(stems) and one.value <= max(len(naming.names), 2) and written.isalpha():
+    if (
+        _KINDS & set(stems)
+        and one.value <= max(len(naming.names), 2)
+        and (written.isalpha() or _only_counts(naming, one))
+    ):
         return "passed"
     if written == "one" and (not behind or behind[0] in CONTENTLESS or not behind[0][0].isalpha()):
         return "passed"
-    if one.value == 0 or (one.value == len(naming.names) and written.isalpha() and _only_counts(naming, one)):
+    counting = written.isalpha() or (one.topic.unit[:1] not in ("$", "%") and not _is_after(naming, one))
+    if one.value == 0 or (one.value == len(naming.names) and counting and _only_counts(naming, one)):
         return "passed"
     return None
+
+
+_LASTING: Final = re.compile(
+    r"-\s?(?:second|minute|hour|day|week|month|year)s?\b|\s(?:day|week|month|year)s? (?:term|commitment|period|plan)\b",
+    re.I,
+)
+"""Behind a number that says how long something lasts: 'a 12-month commitment', 'a 1-minute spot'."""
+_MOST_COUNTED: Final = 9
+_LIST: Final = re.compile(
+    r"^\s+(?:(?:[\w-]+\s+){0,11}?[\w-]+\s*:|(?:[\w-]+\s+){0,5}?[\w-]+(?:\s*[,(]|\s+(?:named|called)))\s*([^.;:?()]*)",
+    re.I,
+)
+_ITEMS: Final = re.compile(r",?\s+and\s+|,?\s+or\s+|,\s*", re.I)
+
+
+def _spans_time(naming: Naming, one: Amount) -> bool:
+    """'to run it for 1 hour', 'in one day': a unit of time, and not an hour of something."""
+    words = naming.text.words
+    at = one.span.first
+    behind = [word.lower for word in words[one.span.last : one.span.last + 2]]
+    return (
+        at > 0
+        and words[at - 1].lower in ("for", "in")
+        and bool(behind)
+        and behind[0] in _TIMES
+        and behind[1:] != ["of"]
+    )
+
+
+def _counts_list(naming: Naming, one: Amount) -> bool:
+    """Whether a small number only says how long the list behind it is: 'two machines, a drill and a saw'."""
+    if one.value.denominator != 1 or not 1 < one.value <= _MOST_COUNTED:
+        return False
+    text = naming.text
+    clause = text.words[one.clause.first].start
+    if cue_in(text.text[clause : one.figure.start], clause) is not None:
+        return False
+    found = _LIST.match(text.text[one.figure.end :])
+    if found is None:
+        return False
+    listed = re.split(r",\s*(?:which|that|each|to|where|who)\b|\s+to\s+", found[1])[0]
+    items = [item for item in _ITEMS.split(listed) if item.strip()]
+    return len(items) == one.value and not any(character.isdigit() for character in listed)
 
 
 def _only_counts(naming: Naming, one: Amount) -> bool:
     """Whether a number only says how many things are decided about: 'two creams', 'these two items'."""
     start = naming.text.words[one.clause.first].start
     lead = naming.text.text[start : one.figure.start]
+    lead = re.split(r"\d[\d.,]*", lead)[-1]  # what limits a number before this one is not of this one
     stated = naming.within(Span(one.clause.first, one.span.first))
     return not stated and cue_in(lead, start) is None
+
+
+def _is_after(naming: Naming, one: Amount) -> bool:
+    """Whether a variable has been named before a number."""
+    return any(mention.span.first < one.span.first for mention in naming.mentions[:1])
 
 
 def _opens_unit(naming: Naming, one: Amount) -> bool:
@@ -343,10 +453,12 @@ def directly_named(naming: Naming, one: Amount) -> Named | None:
     return None
 
 
-def _is_per_unit(naming: Naming, one: Amount, *, strong: bool) -> bool:
+def _is_per_unit(naming: Naming, one: Amount, strong: Cue | None) -> bool:
     """Whether the clause says the number of one unit of a variable: 'each desk takes 3', '3 hours on each desk'."""
     words = naming.text.words
     for mention in naming.within(one.clause):
+        if strong is not None and strong.start <= words[mention.span.first].start < strong.end:
+            continue  # 'limits the boxes on a truck to 20'
         at = mention.span.first - 1
         while (
             at > 0 and (words[at].stem in MEASURES or words[at].lower in ("of", "the")) and words[at].lower not in EACH
@@ -364,17 +476,19 @@ def _is_per_unit(naming: Naming, one: Amount, *, strong: bool) -> bool:
 
 def _is_listed(naming: Naming, mention: Named) -> bool:
     """Whether a mention stands beside the others, as in 'either a desk or a chair'."""
-    words = naming.text.words
     ordered = naming.mentions
     place = ordered.index(mention)
     for other in (*ordered[place + 1 : place + 2], *ordered[max(place - 1, 0) : place]):
-        first, second = sorted((mention, other), key=lambda m: m.span.first)
-        between = [words[i].lower for i in range(first.span.last, second.span.first)]
-        if other.variable != mention.variable and all(
-            w in ("and", "or", ",", "a", "an", "the", "either", "by") for w in between
-        ):
+        if _is_joined(naming, *sorted((mention, other), key=lambda m: m.span.first)):
             return True
     return False
+
+
+def _is_joined(naming: Naming, first: Named, second: Named) -> bool:
+    words = naming.text.words
+    between = [words[i].lower for i in range(first.span.last, second.span.first)]
+    joining = ("and", "or", ",", "a", "an", "the", "either", "by")
+    return first.variable != second.variable and all(word in joining for word in between)
 
 
 def _measures(naming: Naming, one: Amount) -> bool:
@@ -387,21 +501,56 @@ def _measures(naming: Naming, one: Amount) -> bool:
     apart = any(
         word in ("both", "each") and other not in _TIMES for word, other in zip(words, [*words[1:], ""], strict=True)
     )
-    if apart and not inside:
+    if apart and not inside and "available" not in words:
         return True
-    if "respectively" in text.lowers(text.around(text.sentences, one.span.first)) and inside:
+    if "respectively" in text.lowers(one.clause) and inside:
         return True
     if inside:
         return not all(_is_listed(naming, m) for m in inside) and not _in_purpose(naming, inside[0])
     sentence = text.around(text.sentences, one.span.first)
+    if "respectively" in text.lowers(sentence) and text.words[sentence.first].lower in ("they", "these"):
+        return True
+    if opened_by(naming, sentence) or _goes_on(naming, one, sentence):
+        return True
     earlier = Span(sentence.first, one.clause.first)
     subject_free = not any(w in ("they", "he", "she", "there", "company", "the") for w in words[:3])
     starts = naming.within(earlier)
     return bool(starts) and subject_free and not all(_in_purpose(naming, m) for m in starts)
 
 
+def _goes_on(naming: Naming, one: Amount, sentence: Span) -> bool:
+    """'Plums cost 2 dollars, and they take 3 hours': a pronoun for the variable that a sentence starts with."""
+    words = naming.text.words
+    first = next((m.span.first for m in naming.within(Span(sentence.first, one.clause.first))), None)
+    if first is None or first > sentence.first + 1:
+        return False
+    return any(
+        words[i].lower in ("they", "it") for i in range(one.clause.first, min(one.clause.first + 3, one.span.first))
+    )
+
+
+def opened_by(naming: Naming, sentence: Span) -> Named | None:
+    """The one variable that the opening words of a sentence are about: 'In a day at the old mill, it can cut 3'."""
+    words = naming.text.words
+    opening = words[sentence.first].lower
+    comma = next((i for i in range(sentence.first, sentence.last) if words[i].text == ","), sentence.first)
+    found = naming.within(Span(sentence.first, comma))
+    unit = EACH & set(naming.text.lowers(Span(sentence.first, comma)))
+    if opening not in _OPENING and not (opening == "to" and unit):
+        return None
+    return found[0] if len({one.variable for one in found}) == 1 else None
+
+
+_OPENING: Final = table("in at on with from for during by using per")
+
+
 def _in_purpose(naming: Naming, mention: Named) -> bool:
     """Whether a mention only says what something is for: 'to make desks and chairs'."""
     words = naming.text.words
-    back = [words[i].lower for i in range(mention.span.first - 1, max(mention.span.first - 4, -1), -1)]
+    ordered = naming.mentions
+    place = ordered.index(mention)
+    while place > 0 and _is_joined(naming, ordered[place - 1], ordered[place]):
+        place -= 1
+    first = ordered[place].span.first
+    back = [words[i].lower for i in range(first - 1, max(first - 4, -1), -1)]
     return _is_listed(naming, mention) and ("to" in back or "make" in back or "for" in back)

@@ -39,11 +39,28 @@ _TOGETHER: Final = re.compile(
     r"\b(total|altogether|combined|combination|in all|together|sum|either|both|any|all|overall|any type|each)\b", re.I
 )
 _UP: Final = re.compile(
-    r"\b(maximi[sz]\w*|maximum|highest|most|largest|greatest|increas\w+|best|as (?:many|much))\b", re.I
+    r"\b(maximi[sz]\w*|maximum|highest|most|largest|greatest|maximal|increas\w+|best|as (?:many|much))\b", re.I
 )
 _DOWN: Final = re.compile(
-    r"\b(minimi[sz]\w*|minimum|lowest|least|fewest|smallest|reduc\w+|decreas\w+|cheapest|as (?:few|little))\b", re.I
+    r"\b(minimi[sz]\w*|minimum|lowest|least|fewest|smallest|minimal|reduc\w+|decreas\w+|cheapest|as (?:few|little))\b",
+    re.I,
 )
+_TOGETHER_WORDS: Final = table("total altogether combined together overall")
+_BARE: Final = table("but and or , . ;")
+"""What stands behind a number that says of nothing itself how many."""
+_SPREADING: Final = table("each every both all either")
+_COUNTED: Final = table("there")
+_ENDING: Final = table(". ? , ; ! using with while assuming without given subject")
+"""What ends the words that say what is wanted."""
+_EITHER: Final = re.compile(r"[\w.,]+ (?:[\w-]+ ){0,2}of (?:either|each|any one)\b", re.I)
+_OF_EITHER: Final = re.compile(r"\s+(?:[\w-]+ ){0,2}of (?:either|each|any one)\b", re.I)
+_PUT_IN: Final = stems("$ dollar money invest invested investment investing placed")
+"""Words that money which is put in shares with what it yields."""
+_SAME: Final = (
+    stems("score points"),
+    stems("reach audience viewership exposure viewers readers listeners users people"),
+)
+"""Words of objectives, and what is counted for them."""
 _OF_ALL: Final = table("number amount count time")
 """Words of an objective that ask for the sum of all where nothing else is said of it."""
 _ASKING: Final = re.compile(r"\b(maximi[sz]\w*|minimi[sz]\w*)\b", re.I)
@@ -70,6 +87,8 @@ class Reader:
     """Whether the objective became the sum of all variables though its words do not say so, or leaves some out."""
     _goal_sides: frozenset[str] = field(default=frozenset(), init=False)
     _limited: list[Attribute] = field(default_factory=list, init=False)
+    _limits: set[tuple[int, Sense]] = field(default_factory=set, init=False)
+    """The attributes, by their identity, with the senses in which they are limited."""
 
     # ---- the objective -----------------------------------------------------------------------------------------------
 
@@ -100,9 +119,13 @@ class Reader:
             start, end = text.words[sentence.first].start, text.words[sentence.last - 1].end
             for sense, pattern in (("maximize", _UP), ("minimize", _DOWN)):
                 for match in pattern.finditer(text.text, start, end):
-                    limits = re.match(
+                    ahead = text.text[start : match.start()]
+                    counted = match.group().lower() in ("most", "least") and re.search(
+                        r"\bat (?:the )?(?:very )?$", ahead, re.I
+                    )
+                    limits = counted or re.match(
                         r"\s*(?:of|is|amount of|number of)?\s*\$?\s*\d", text.text[match.end() :]
-                    ) or re.search(r"\bat (?:the )?(?:very )?$", text.text[start : match.start()], re.I)
+                    )
                     if limits or any(0 <= number - match.end() < 12 for number in numbers):
                         continue
                     weight = (
@@ -120,7 +143,7 @@ class Reader:
         first = text.index(end)
         sentence = text.around(text.sentences, max(first - 1, 0))
         last = first
-        while last < sentence.last and text.words[last].text not in (".", "?", ",", ";", "!"):
+        while last < sentence.last and text.words[last].lower not in _ENDING:
             last += 1
         return sense, start, end, Span(first, max(last, first))  # type: ignore[return-value]
 
@@ -128,6 +151,7 @@ class Reader:
         """The attribute that the words of an objective name; None for the plain sum."""
         complete = max((len(one.of) for one in self.attributes), default=0)
         best: tuple[float, int, Attribute] | None = None
+        paid = sum(any(topic.unit == "$" for topic in one.topics) for one in self.attributes)
         sides, collective, plain = money_sides(words), self._collective(), self._is_collective(words)
         for i, one in enumerate(self.attributes):
             topics = one.topics
@@ -136,19 +160,29 @@ class Reader:
             apart = [word for word in words if word not in collective or not plain]
             score = 1.0 * sum(any(alike(word, other) for other in after) for word in apart)
             score += 1.0 * sum(any(alike(word, other) for other in found if other) for word in apart)
+            score += 2.0 * any(same & set(words) and same & found for same in _SAME)
+            score += 3.0 * all(any(alike(word, topic.unit) for word in words) for topic in topics if topic.unit)
             score += 2.0 * ("time" in words or "tim" in words) * any(topic.unit in _TIMES for topic in topics)
             ours = money_sides(found)
             score += 3.0 * bool(sides & ours) + 1.0 * (bool(sides) and any(t.unit in ("$", "%") for t in topics))
-            if ours and sides and not ours & sides:
-                score -= 3.0
+            if ours and sides and not ours & sides and (paid > 1 or "earning" in sides):
+                score -= 3.0  # what workers earn is a cost, where nothing else is
             score -= 1.0 * (complete - len(one.of))
             if best is None or score > best[0]:
                 best = (score, -i, one)
         if best is not None and best[0] >= (4.0 if plain else 2.0):
             return best[2]
-        if plain:
-            return None
+        whole = [one for one in self.attributes if len(one.of) == complete]
+        if sides == {"paying"} and sum(any(t.unit == "$" for t in one.topics) for one in whole) == 1:
+            return next(one for one in whole if any(t.unit == "$" for t in one.topics))
         free = [one for one in self._free() if len(one.of) == complete]
+        if plain:
+            alone = whole if len(whole) == 1 else free
+            earning = [
+                one for one in alone if "earning" in money_sides({w for topic in one.topics for w in topic.words})
+            ]
+            valued = len(earning) == 1 and not _OF_ALL & set(words)
+            return earning[0] if valued else None
         return free[0] if len(free) == 1 and not any(self._is_open(one) for one in self.amounts) else None
 
     def _free(self) -> list[Attribute]:
@@ -162,7 +196,7 @@ class Reader:
         if one.role != "limit" or self._counted(one) is not None or directly_named(self.naming, one) is not None:
             return False
         attribute = self._attribute_of(one.topic)
-        known = attribute is not None and attribute.like(one.topic) >= _LEAST_LIKENESS
+        known = attribute is not None and self._like(attribute, one.topic) >= _LEAST_LIKENESS
         return not known and not (one.topic.unit and self._is_collective([one.topic.unit]))
 
     def _is_collective(self, words: Sequence[str]) -> bool:
@@ -213,7 +247,11 @@ class Reader:
             if one.figure.start in taken:
                 continue
             said: Said | None = None
-            if one.role == "limit":
+            spread = self._spread(one) if one.role == "limit" else []
+            if spread:
+                found += spread
+                taken |= frozenset().union(*(said.used for said in spread))
+            elif one.role == "limit":
                 said = self._between(one, self.amounts[i + 1 : i + 2]) or self._limit(one)
             elif one.role == "share":
                 said = self._share(one)
@@ -224,7 +262,26 @@ class Reader:
             if said is not None:
                 found.append(said)
                 taken |= said.used
-        return found + self._compared()
+        return [*self._apart(found), *self._compared()]
+
+    def _apart(self, found: Sequence[Said]) -> list[Said]:
+        """Limits 'of either type' hold of each variable, where another limit is of all of them together."""
+        sums = [one.statement for one in found if isinstance(one.statement, SumBound)]
+        made: list[Said] = []
+        for one in found:
+            statement = one.statement
+            others = [
+                other
+                for other in sums
+                if isinstance(statement, SumBound) and other is not statement and other.sense == statement.sense
+            ]
+            limit = one.used and self.naming.text.text[max(one.used) :]
+            if isinstance(statement, SumBound) and others and limit and _EITHER.match(limit):
+                fields = {"sense": statement.sense, "limit": statement.limit, "sources": statement.sources}
+                made += [Said(SingleBound(variable=ref, **fields), one.used) for ref in statement.variables]
+            else:
+                made.append(one)
+        return made
 
     def _between(self, one: Amount, following: Sequence[Amount]) -> Said | None:
         text = self.naming.text.text
@@ -242,6 +299,72 @@ class Reader:
         made = Between(low=self._number(low), terms=terms, high=self._number(high), sources=sources)
         return Said(made, used | {one.figure.start, other.figure.start})
 
+    def _spread(self, one: Amount) -> list[Said]:
+        """A limit of several things: 'each machine has at most 40 hours', '20 grams of iron and zinc each'."""
+        text = self.naming.text
+        if directly_named(self.naming, one) is not None or self.naming.within(Span(one.clause.first, one.span.first)):
+            return []
+        ahead = text.lowers(Span(self._opening(one), one.span.first))
+        behind = text.lowers(Span(one.span.last, one.clause.last))
+        subject = _SPREADING & set(ahead) and not _COUNTED & set(ahead) and not self.naming.within(one.clause)
+        named = [
+            each
+            for each in self.attributes
+            if each is not self.goal
+            and any(alike(topic.unit, one.topic.unit) for topic in each.topics if topic.unit and one.topic.unit)
+        ]
+        said = {*text.stems(Span(self._opening(one), one.clause.last))}
+        own = [{word for topic in each.topics for word in topic.after} for each in named]
+        apart = [words - {word for other in own if other is not words for word in other} for words in own]
+        meant = [
+            each for each, words in zip(named, apart, strict=True) if any(alike(a, b) for a in words for b in said)
+        ]
+        chosen = meant or named
+        if len(chosen) < 2 or not (subject or ("each" in behind and len(meant) > 1)):
+            return []
+        return [said for each in chosen if (said := self._weighed(one, each)) is not None]
+
+    def _opening(self, one: Amount) -> int:
+        """The first word of the clauses that lead up to a number: no other number and no variable lies between."""
+        text = self.naming.text
+        sentence = text.around(text.sentences, one.span.first)
+        first = one.clause.first
+        for clause in reversed([c for c in text.clauses if sentence.first <= c.first < one.clause.first]):
+            if self.naming.within(clause) or any(x.clause == clause and x.role != "passed" for x in self.amounts):
+                break
+            first = clause.first
+        return first
+
+    def _weighed(self, one: Amount, attribute: Attribute) -> Said | None:
+        """An attribute's sum against a limit; None where it has such a limit already, as one of them is of another."""
+        sense = one.cue.sense if one.cue else "<="
+        if (id(attribute), sense) in self._limits:
+            return None
+        self._limits.add((id(attribute), sense))
+        self._limited.append(attribute)
+        terms, more, used = self._weighted(attribute)
+        sources = self._sources(one, limit=one) | more
+        made = LinearBound(terms=terms, sense=sense, limit=self._number(one), sources=sources)
+        return Said(made, used | {one.figure.start})
+
+    def _twin(self, one: Amount) -> list[int] | None:
+        """What the other limit of a pair is of: 'at least 10 but at most 20 chairs', '10 chairs but at most 20'."""
+        text = self.naming.text
+        behind = text.words[one.span.last].lower if one.span.last < len(text.words) else ""
+        if one.cue is None or not one.cue.strong or not (behind in _BARE or behind in VERBS):
+            return None
+        sentence = text.around(text.sentences, one.span.first)
+        place = next(i for i, other in enumerate(self.amounts) if other is one)
+        for other in (*self.amounts[place + 1 : place + 2], *self.amounts[max(place - 1, 0) : place]):
+            if other.span.first not in sentence or other.cue is None or not other.cue.strong:
+                continue
+            first, second = sorted((one, other), key=lambda x: x.span.first)
+            between = set(text.lowers(Span(first.span.last, second.span.first)))
+            direct = directly_named(self.naming, other)
+            if direct is not None and other.cue.sense != one.cue.sense and between & {"but", "and", "or"}:
+                return [direct.variable]
+        return None
+
     def _limit(self, one: Amount) -> Said | None:
         sense = one.cue.sense if one.cue else "<="
         direct = directly_named(self.naming, one)
@@ -249,10 +372,21 @@ class Reader:
             return self._bounded(
                 one, sense, [m.variable for m in listed_with(self.naming, direct) if m.span.first >= one.span.last]
             )
+        if _OF_EITHER.match(self.naming.text.text[one.figure.end :]):
+            return self._bounded(one, sense, range(len(self.variables)))
+        twin = self._twin(one)
+        if twin is not None:
+            return self._bounded(one, sense, twin)
         counted = self._counted(one)
         attribute = self._attribute_of(one.topic)
-        likeness = attribute.like(one.topic) if attribute else 0.0
-        if counted is not None and (attribute is None or likeness < 4.0 or len(counted) == 1):
+        likeness = self._like(attribute, one.topic) if attribute else 0.0
+        spent = (
+            attribute is not None
+            and attribute is not self.goal
+            and one.topic.unit == "$"
+            and likeness >= _LEAST_LIKENESS
+        )
+        if counted is not None and (attribute is None or (likeness < 4.0 and not spent) or len(counted) == 1):
             return self._bounded(one, sense, counted)
         unit = one.topic.unit
         if unit and likeness < 3.0 and any(alike(unit, other) for other in self._collective()):
@@ -261,17 +395,22 @@ class Reader:
             free = [x for x in self._free() if min(x.like(one.topic), 0.0) > -5.0]
             attribute, likeness = (free[0], _LEAST_LIKENESS) if len(free) == 1 else (None, 0.0)
         if attribute is not None and likeness >= _LEAST_LIKENESS:
-            self._limited.append(attribute)
-            terms, more, used = self._weighted(attribute)
-            made = LinearBound(
-                terms=terms, sense=sense, limit=self._number(one), sources=self._sources(one, limit=one) | more
-            )
-            return Said(made, used | {one.figure.start})
-        if one.cue is not None:
+            return self._weighed(one, attribute)
+        if one.cue is not None and (one.cue.strong or not self._is_of_something(one)):
             return self._bounded(one, sense, range(len(self.variables)))
         return None
 
-    def _bounded(self, one: Amount, sense: Sense, variables: Iterable[int]) -> Said:
+    def _is_of_something(self, one: Amount) -> bool:
+        """Whether a number that nothing fits is of a thing of its own, and hardly of all quantities together."""
+        words = set(self.naming.text.lowers(one.clause))
+        unit = one.topic.unit
+        general = unit in ("", "$", "person", "passenger", "customer")
+        thing = bool(unit) and not general and unit not in MEASURES and not self._is_collective([unit])
+        return (thing or (bool(one.topic.after) and not general)) and not _TOGETHER_WORDS & words
+
+    def _bounded(self, one: Amount, sense: Sense, variables: Iterable[int]) -> Said | None:
+        if one.topic.unit == "%":
+            return None  # no count of things is a share
         chosen = list(dict.fromkeys(variables))
         fields: dict[str, Any] = {"sense": sense, "limit": self._number(one), "sources": self._sources(one, limit=one)}
         made: Constraint
@@ -298,15 +437,19 @@ class Reader:
             return None
         return [m.variable for m in listed_with(self.naming, before[-1])]
 
+    def _like(self, attribute: Attribute, topic: Topic) -> float:
+        """How much a limit is about an attribute; a bill is about the costs that are minimised, however called."""
+        found = attribute.like(topic)
+        paid = self._goal_sides == {"paying"} and attribute is self.goal
+        return max(found, 2.0) if paid and topic.unit == "$" and "paying" in money_sides(topic.words) else found
+
     def _attribute_of(self, topic: Topic) -> Attribute | None:
         """The attribute that a limit is about, the objective's only where the words say so."""
 
         def score(one: Attribute) -> float:
-            found = one.like(topic)
+            found = self._like(one, topic)
             if one is self.goal:
-                shared = any(
-                    alike(a, b) for t in one.topics for a in t.words if a and a != "$" for b in topic.words if b
-                )
+                shared = any(alike(a, b) for t in one.topics for a in t.words - _PUT_IN if a for b in topic.words if b)
                 paid = "paying" in self._goal_sides and topic.unit == "$"
                 found -= 0.5 if shared or paid else 4.0
             return found - 1.5 * any(one is other for other in self._limited)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from formulation.reading.numbers import Amount, Topic, likeness
+from formulation.reading.numbers import Amount, Topic, likeness, opened_by
 from formulation.reading.variables import Named, Naming
 from formulation.reading.words import Span
 
@@ -100,6 +100,8 @@ def _in_turn(naming: Naming, sentence: Span, inside: Sequence[Amount]) -> dict[i
     events: list[Named | Amount] = sorted([*naming.within(sentence), *inside], key=lambda x: x.span.first)
     runs = [(kind, list(group)) for kind, group in itertools.groupby(events, key=lambda x: isinstance(x, Amount))]
     told = "respectively" in naming.text.lowers(sentence)
+    if told and not naming.within(sentence) and len(inside) == len(naming.names):
+        return {one.figure.start: [i] for i, one in enumerate(inside)}  # 'They cost 3 and 4 dollars respectively'
     for (_, one), (_, other) in itertools.pairwise(runs):
         numbers = [x for x in (*one, *other) if isinstance(x, Amount)]
         mentions = [x for x in (*one, *other) if isinstance(x, Named)]
@@ -116,6 +118,10 @@ def _of_clause(naming: Naming, one: Amount, inside: Sequence[Amount]) -> list[in
     mentions = naming.within(one.clause)
     if not mentions:
         return []
+    relative = naming.text.words[one.clause.first].lower in ("which", "who", "that")
+    earlier = [m for m in naming.mentions if m.span.first < one.clause.first]
+    if relative and earlier and one.span.first < mentions[0].span.first:
+        return [earlier[-1].variable]  # 'by boat, which takes 3, or by train'
     before = [m for m in mentions if m.span.first < one.span.first]
     after = [m for m in mentions if m.span.first > one.span.first]
     first = min(x.span.first for x in inside if x.clause == one.clause)
@@ -128,19 +134,25 @@ def _carried(naming: Naming, one: Amount, subjects: Sequence[int]) -> list[int]:
     """The variables of a clause that names none: all for 'both' and 'each', else those of the clause before."""
     words = naming.text.lowers(one.clause)
     sentence = naming.text.around(naming.text.sentences, one.span.first)
+    opening = opened_by(naming, sentence)
+    if opening is not None:
+        return [opening.variable]
     same = bool(naming.within(Span(sentence.first, one.clause.first)))
     if any(word in ("both", "each", "every", "per") for word in words) and not same:
         return list(range(len(naming.names)))
     return list(subjects)
 
 
-def attributes(found: Sequence[Use]) -> list[Attribute]:
-    """Uses gathered by what they are about, most alike first; one number of each variable in each."""
+def attributes(found: Sequence[Use], limits: Sequence[Amount] = ()) -> list[Attribute]:
+    """Uses gathered by what they are about, most alike first; one number of each variable in each.
+
+    Uses of which the words of different `limits` speak stay apart: 'crab meat' and 'lobster meat'.
+    """
     groups: list[dict[int, Use]] = [{one.variable: one} for one in found]
     pairs = sorted(
         (-score, i, j)
         for (i, a), (j, b) in itertools.combinations(enumerate(found), 2)
-        if a.variable != b.variable and (score := _alike(a, b)) > 0
+        if a.variable != b.variable and (score := _alike(a, b)) > 0 and not _limited_apart(a, b, limits)
     )
     for _, i, j in pairs:
         one, other = groups[i], groups[j]
@@ -158,6 +170,14 @@ def attributes(found: Sequence[Use]) -> list[Attribute]:
 def _compatible(ours: Iterable[Use], theirs: Iterable[Use]) -> bool:
     theirs = list(theirs)
     return all(likeness(a.amount.topic, b.amount.topic) > -3 for a in ours for b in theirs)
+
+
+def _limited_apart(a: Use, b: Use, limits: Sequence[Amount]) -> bool:
+    ours, theirs = a.amount.topic.after, b.amount.topic.after
+    if not ours or not theirs or ours == theirs:
+        return False
+    known = [one.topic.after for one in limits]
+    return ours in known and theirs in known
 
 
 def _alike(a: Use, b: Use) -> float:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from formulation.reading.words import ARTICLES, CONTENTLESS, EACH, MEASURES, VERBS, Span, Text, stems, table
 
-__all__ = ["Named", "Naming", "find_variables", "named_at"]
+__all__ = ["Named", "Naming", "find_variables", "named_at", "namings"]
 
 Phrase = tuple[str, ...]
 """Stems of a name, in order."""
 
 _JOINING: Final = table("and or")
-_SKIPPED: Final = ARTICLES | table("by via using with in through on for either both up to of new another from")
+_AS_WELL: Final = ["as", "well", "as"]
+_SKIPPED: Final = ARTICLES | table(
+    "by via using with in through on for either both up to of new another from during at into"
+)
 _LISTING: Final = table("either two three four five types type kinds kind options models ways methods")
-_NOUNS_TOO: Final = table("ship ships seat seats load loads mix mixes run runs stock stocks process processes")
-_NO_NAMES: Final = CONTENTLESS | VERBS | table("% $ # / - profit profits time times money return revenue")
+_NOUNS_TOO: Final = table(
+    "ship ships seat seats load loads mix mixes run runs stock stocks process processes company companies store stores"
+)
+_NO_NAMES: Final = (
+    CONTENTLESS | VERBS | table("% $ # / - profit profits time times money return revenue earning costing paying")
+)
 _OWNERS: Final = stems(
     "shop store company factory farmer farm seller firm maker manufacturer supplier business restaurant bakery baker"
     " owner chain corporation dealer distributor producer"
@@ -31,6 +38,7 @@ _LONGEST: Final = 6
 _LEAST_SCORE: Final = 1.5
 _MOST_SUBJECTS: Final = 6
 _MOST_GROUPS: Final = 60  # lists that are compared, the first of the text
+_MOST_OTHERS: Final = 6  # groups that are tried where the best is not understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +72,51 @@ class Naming:
 
 def find_variables(text: Text) -> Naming | None:
     """The variables of a text; None where nothing is listed or measured."""
-    groups = {
-        group: None for at, word in enumerate(text.words) if word.lower in _JOINING for group in _listed(text, at)
-    }
+    return next(namings(text), None)
+
+
+def namings(text: Text) -> Iterator[Naming]:
+    """What the variables of a text may be, the likeliest first, no two alike.
+
+    First comes the best list, or what is measured or what sentences with numbers speak of; then other lists, things
+    that are told apart by a letter or number, by the word before a common noun, or by what they earn or cost.
+    """
+    joined = [(at, at + 1) for at, word in enumerate(text.words) if word.lower in _JOINING]
+    joined += [(at - 1, at + 2) for at in text.places.get("well", ()) if text.lowers(Span(at - 1, at + 2)) == _AS_WELL]
+    groups = {group: None for left, right in sorted(joined) for group in _listed(text, left, right)}
     scored = [(_score(text, group), -i, group) for i, group in enumerate(itertools.islice(groups, _MOST_GROUPS))]
     best = max(scored, default=None)
     names = best[2] if best is not None and best[0] >= _LEAST_SCORE else _measured(text)
     names = names if len(names) > 1 else _subjects(text) or names
-    found = naming(text, names) if names else None
-    return found if found is not None and len({one.variable for one in found.mentions}) == len(names) else None
+    seen: set[tuple[Named, ...]] = set()
+    for chosen in itertools.chain((names,), _others(text, scored)):
+        for bare in (True, False):
+            found = naming(text, chosen, bare=bare) if chosen else None
+            if found is None or len({one.variable for one in found.mentions}) < len(chosen):
+                continue
+            if found.mentions not in seen:
+                seen.add(found.mentions)
+                yield found
 
 
-def naming(text: Text, names: Sequence[Phrase]) -> Naming:
-    """The mentions of variables of given names."""
+def _others(text: Text, scored: Sequence[tuple[float, int, tuple[Phrase, ...]]]) -> Iterator[tuple[Phrase, ...]]:
+    yield from _labelled(text)
+    apart = [(_score(text, group), -i, group) for i, group in enumerate(_told_apart(text))]
+    for score, _, group in sorted([*apart, *scored], reverse=True)[:_MOST_OTHERS]:
+        if score > 0:
+            yield group
+    for group in (_earning(text), _subjects(text), _measured(text), _placed(text), _counted_by(text)):
+        if len(group) > 1:
+            yield group
+
+
+def naming(text: Text, names: Sequence[Phrase], *, bare: bool = True) -> Naming:
+    """The mentions of variables of given names; `bare`: also where only a part of the name stands."""
     full = [_with_head(text, name, names[-1]) for name in names]
     counts = Counter(word for name in full for word in set(name))
     shared = frozenset(word for word, count in counts.items() if count == len(full) > 1)
     aliases = sorted(
-        ((alias, i) for i, name in enumerate(full) for alias in _aliases(text, name, counts)),
+        ((alias, i) for i, name in enumerate(full) for alias in (_aliases(text, name, counts) if bare else [name])),
         key=lambda pair: -len(pair[0]),
     )
     stemmed = [word.stem for word in text.words]
@@ -147,6 +182,8 @@ def _aliases(text: Text, name: Phrase, counts: Counter[str]) -> list[Phrase]:
     """What else a variable is called: the words that no other has, its head alone."""
     own = tuple(word for word in name if counts[word] == 1)
     found = {name}
+    if name[-1] in _NUMBERED:
+        return [name]
     if own and own != name and len("".join(own)) > 2 and _runs(name, own):
         found.add(own)
     modifiers = name[:-1]
@@ -183,13 +220,12 @@ def _after_of(text: Text, name: Phrase) -> bool:
 # ---- what is listed --------------------------------------------------------------------------------------------------
 
 
-def _listed(text: Text, at: int) -> Iterable[tuple[Phrase, ...]]:
-    """The names on both sides of an 'and' or 'or', and those before them in a list."""
-    right = _name_from(text, at + 1)
+def _listed(text: Text, place: int, behind: int) -> Iterable[tuple[Phrase, ...]]:
+    """The names that end before a word and start at another, such as on both sides of 'and', and those before them."""
+    right = _name_from(text, behind)
     if right is None:
         return
     names = [right]
-    place = at
     while True:
         left = _name_before(text, place)
         if left is None:
@@ -198,7 +234,7 @@ def _listed(text: Text, at: int) -> Iterable[tuple[Phrase, ...]]:
         if name in names:
             break
         place = span.first
-        if len(names) > 1 and _introduces(text, place):
+        if len(names) > 1 and text.words[place - 1].text not in (":", "(") and _introduces(text, place):
             break
         names.insert(0, name)
         while place > 0 and text.words[place - 1].lower in _SKIPPED:
@@ -233,6 +269,9 @@ def _name_from(text: Text, at: int) -> Phrase | None:
         name = _name(text, Span(at, at + length))
         if name is not None and _often(text, name):
             return name
+    if at + 1 < len(words) and _name(text, Span(at, at + 2)) is not None:
+        name = _name(text, Span(at + 1, at + 2))  # 'small tarts' is told of as 'tarts' elsewhere
+        return name if name is not None and _often(text, name) else None
     return None
 
 
@@ -264,6 +303,10 @@ def _name(text: Text, span: Span) -> Phrase | None:
         if (_capital(text, at) and at > span.first) or numbered or (inside and word.lower == "of"):
             continue
         noun = word.lower in _NOUNS_TOO and at > span.first
+        behind = text.words[span.last].lower if span.last < len(text.words) else ""
+        noun = noun or (word.lower in _NOUNS_TOO and word.lower.endswith("s") and behind == ",")
+        if word.lower.endswith("ing") and span.last - span.first == 1 and behind in ARTICLES | EACH:
+            return None  # 'running the mill'
         if (word.lower in _NO_NAMES and not noun) or not any(c.isalpha() for c in word.text) or _is_number(text, at):
             return None
     name = tuple(text.stems(span))
@@ -286,6 +329,96 @@ def _places(text: Text, name: Phrase) -> list[int]:
         for at in text.places.get(name[0], [])
         if at + len(name) <= len(words) and all(words[at + i].stem == part for i, part in enumerate(name))
     ]
+
+
+# ---- what is told apart ----------------------------------------------------------------------------------------------
+
+_NUMBERED: Final = table("one two three four five six 1 2 3 4 5 6")
+_NO_KINDS: Final = _NO_NAMES | table("weekly monthly daily yearly annual final whole entire following certain extra")
+
+
+def _labelled(text: Text) -> Iterator[tuple[Phrase, ...]]:
+    """Names that differ by a letter or number behind a noun: 'mill A' and 'mill B', 'shop one' and 'shop two'."""
+    found: dict[tuple[str, bool], dict[Phrase, int]] = {}
+    for at in range(1, len(text.words)):
+        word, noun = text.words[at], text.words[at - 1]
+        label = _capital(text, at) or word.lower in _NUMBERED
+        if label and noun.text[0].isalpha() and len(noun.text) > 1 and not _tells_nothing(noun.lower):
+            names = found.setdefault((noun.stem, _capital(text, at)), {})
+            name = (noun.stem, word.stem)
+            names[name] = names.get(name, 0) + 1
+    for names in found.values():
+        if 1 < len(names) <= _MOST_SUBJECTS:
+            yield tuple(names)
+
+
+def _tells_nothing(noun: str) -> bool:
+    """Whether a word in front of a letter or number names nothing with it, as in 'at least two'."""
+    return noun in _NO_NAMES | _JOINING | _SKIPPED and noun not in _NOUNS_TOO | {"type", "kind", "model"}
+
+
+def _told_apart(text: Text) -> Iterator[tuple[Phrase, ...]]:
+    """Names of one noun that differ by the words before it, each more than once: 'small shelf' and 'large shelf'."""
+    found: dict[str, Counter[Phrase]] = {}
+    for at, word in enumerate(text.words):
+        noun = word.text[0].isalpha() and (word.lower not in _NO_KINDS or word.lower in _NOUNS_TOO)
+        if not noun or word.stem in _UNITS or word.lower in _JOINING:
+            continue
+        first = at
+        while first > 0 and at - first < _LONGEST - 1 and _is_kind(text, first - 1):
+            first -= 1
+        if first < at:
+            found.setdefault(word.stem, Counter())[tuple(text.stems(Span(first, at + 1)))] += 1
+    for counts in found.values():
+        kinds: Counter[Phrase] = Counter()
+        for name, count in counts.items():
+            shorter = [other for other in counts if name[-len(other) :] == other and len(other) > 1]
+            kinds[min(shorter, key=len)] += count
+        names = [name for name, count in kinds.items() if count > 1 or _is_measured(text, name, 1)]
+        measured = [name for name in names if _is_measured(text, name, 1)]
+        for chosen in (names, measured) if 1 < len(measured) < len(names) else (names,):
+            if 1 < len(chosen) <= _MOST_SUBJECTS:
+                yield tuple(chosen)
+
+
+def _is_kind(text: Text, at: int) -> bool:
+    """Whether a word can tell one thing from another of its noun."""
+    word = text.words[at]
+    if not word.text[0].isalpha() or word.lower in _NO_KINDS | _JOINING | _SKIPPED | EACH or _is_number(text, at):
+        return False
+    return word.stem not in MEASURES and len(word.text) > 1
+
+
+def _placed(text: Text) -> tuple[Phrase, ...]:
+    """Names that stand behind 'in' or 'on', each more than once: 'at most $20 in the mine', 'the mine yields 3%'."""
+    found: Counter[Phrase] = Counter()
+    for at, word in enumerate(text.words[:-1]):
+        if word.lower in ("in", "on", "into"):
+            name = _name_from(text, at + 1)
+            if name is not None and name[-1] not in MEASURES:
+                found[name] += 1
+    names = [name for name, count in found.items() if count > 1]
+    names = [name for name in names if not any(name != other and _runs(other, name) for other in names)]
+    return tuple(names) if 1 < len(names) <= _MOST_SUBJECTS else ()
+
+
+def _counted_by(text: Text) -> tuple[Phrase, ...]:
+    """Names behind 'per': 'the cost per cart trip is 6 and the cost per barge trip is 11'."""
+    named = (_name_from(text, at + 1) for at in text.places.get("per", ()))
+    found = dict.fromkeys(name for name in named if name is not None and name[-1] not in MEASURES)
+    return tuple(found) if 1 < len(found) <= _MOST_SUBJECTS else ()
+
+
+def _earning(text: Text) -> tuple[Phrase, ...]:
+    """Names in front of 'earning $20' and the like: 'has painters earning $20 an hour and helpers earning $12'."""
+    found: dict[Phrase, None] = {}
+    for at in sorted(text.numbers):
+        verb = next((i for i in (at - 1, at - 2) if i > 0 and text.words[i].lower.endswith("ing")), None)
+        if verb is not None:
+            named = _name_before(text, verb)
+            name = named[1] if named is not None else _name(text, Span(verb - 1, verb))
+            found |= {name: None} if name is not None else {}
+    return tuple(found) if 1 < len(found) <= _MOST_SUBJECTS else ()
 
 
 # ---- which list is decided about -------------------------------------------------------------------------------------
@@ -382,9 +515,10 @@ def _subjects(text: Text) -> tuple[Phrase, ...]:
         while first + 2 < verb and text.words[first].stem in MEASURES and text.words[first + 1].lower == "of":
             first += 2
         name = _name(text, Span(first, verb)) if verb - first <= _LONGEST else None
-        if name is not None and name[-1] not in _OWNERS | MEASURES:
+        if name is not None and name[-1] not in MEASURES:
             found.setdefault(name)
-    return tuple(found) if 1 < len(found) <= _MOST_SUBJECTS else ()
+    kept = tuple(name for name in found if name[-1] not in _OWNERS)
+    return next((names for names in (kept, tuple(found)) if 1 < len(names) <= _MOST_SUBJECTS), ())
 
 
 def _is_verb(text: Text, at: int) -> bool:
@@ -392,6 +526,6 @@ def _is_verb(text: Text, at: int) -> bool:
     return word in VERBS or (word.endswith("ing") and at + 2 < len(text.words) and _is_number(text, at + 2))
 
 
-def _is_measured(text: Text, name: Phrase) -> bool:
-    """Whether numbers follow a name in a clause of its own."""
-    return sum(_worth(text, one) >= 0.5 for one in naming(text, (name,)).mentions) > 1
+def _is_measured(text: Text, name: Phrase, times: int = 2) -> bool:
+    """Whether numbers follow a name in clauses of its own, so many times at least."""
+    return sum(_worth(text, one) >= 0.5 for one in naming(text, (name,)).mentions) >= times

@@ -28,7 +28,10 @@ __all__ = [
 
 _WORD: Final = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:[-'’]\w+)*|[^\w\s\"“”‘]")
 _ENDS: Final = re.compile(r"[.?!]+(?=[\s\"”’)]|$)\s*(?![a-z])")
-_IRREGULAR: Final = {"men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot"}
+_IRREGULAR: Final = {
+    **{"men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot", "geese": "goos"},
+    **{"mice": "mous", "shelves": "shelf", "knives": "knif", "loaves": "loaf", "scarves": "scarf", "leaves": "leaf"},
+}
 
 
 def table(words: str) -> frozenset[str]:
@@ -44,6 +47,7 @@ _MEASURES: Final = table(
     "unit kg kilogram gram g mg lb lbs pound ounce oz ton tonne litre liter gallon ml cup bottle box container pack"
     " packet package serving portion slice piece batch scoop glass can bag barrel bunch pitcher acre hectare dose tray"
     " load trip shift hour minute day week month year dollar number amount set square meter metre foot ft sq au quart"
+    " pair bundle crate jar ream sqft plate"
 )
 VERBS: Final = table(
     "is are was were be been being am has have had can could must should shall will would may might cannot need needs"
@@ -57,8 +61,8 @@ VERBS: Final = table(
     " loads fit fits weigh weighs grow grows supply supplies buy buys purchase purchases ship ships collect collects"
     " net nets entertains entertain analyzes examines purifies delivers introduces introduce caters cater do does did"
     " exceed exceeds ask asks aim aims estimate estimates recommend recommends help helps bake bakes seat seats"
-    " complete completes average averages handle handles mix mixes pick picks occupy occupies raise raises"
-    " stock stocks run runs offer offers output outputs charge charges involve involves"
+    " consist consists complete completes average averages handle handles mix mixes pick picks occupy occupies raise"
+    " raises stock stocks run runs offer offers output outputs charge charges involve involves"
 )
 
 CONTENTLESS: Final = table(
@@ -109,6 +113,8 @@ def stem(word: str) -> str:
         return _IRREGULAR[lower]
     if len(lower) > 3 and lower.endswith("men"):
         return lower[:-2] + "an"
+    if len(word) > 2 and word.endswith("s") and word[:-1].isupper():
+        return lower[:-1]  # 'GPUs'
     if len(lower) > 2 and lower.endswith("s") and not lower.endswith(("ss", "us", "is")):
         lower = lower[:-1]
     if len(lower) > 3 and lower.endswith("e"):
@@ -178,6 +184,8 @@ class Text:
     def _starts_clause(self, at: int, end: int) -> bool:
         word = self.words[at].lower
         if word in (";", ":", "(", ")") or word in _SUBORDINATE:
+            return True
+        if word == "with" and at + 1 < end and self.words[at + 1].lower in ("each", "every"):
             return True
         if word not in _COORDINATE:
             return False
