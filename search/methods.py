@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from search.adaptive import AdaptiveBestOfN
+from search.adaptive_consistency import RULES, AdaptiveConsistency
 from search.algorithm import Algorithm
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.dvts import DVTS
-from search.mcts import MCTS
+from search.mcts import MCTS, VARIANTS
+from search.mcts_dpo import MCTSDPO
 from search.particles import RESAMPLING, ParticleSearch
 from search.plans import PlanSearch
 from search.ranking import VOTES
@@ -31,13 +33,16 @@ METHODS: Final[Mapping[str, type[Any]]] = {
     "refine": Refinement,
     "plan": PlanSearch,
     "particle": ParticleSearch,
+    "adaptive-consistency": AdaptiveConsistency,
 }
 _POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after", "root_expand")
-_SHARES = ("threshold", "keep", "bound", "ess")
-_LEAST: Final[Mapping[str, int]] = {"lookahead": 0, "local": 0, "anew": 0}
+_SHARES = ("threshold", "keep", "bound", "ess", "widen")
+_LEAST: Final[Mapping[str, int]] = {"commit": 0, "lookahead": 0, "window": 2, "local": 0, "anew": 0}
 _CHOICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "aggregate": ("aggregation", AGGREGATES),
     "resample": ("resampling", RESAMPLING),
+    "rule": ("rule", RULES),
+    "variant": ("variant", VARIANTS),
 }
 
 
@@ -58,7 +63,8 @@ def _flat(params: dict[str, Any]) -> dict[str, Any]:
         return params
     inner = params["rollout"]
     # A class from outside the package is told by its own name, as elsewhere.
-    names = [name for name, kind in METHODS.items() if kind is type(inner) and name != "greedy"]
+    own = MCTS if isinstance(inner, MCTSDPO) else type(inner)  # a variant goes by its method's name
+    names = [name for name, kind in METHODS.items() if kind is own and name != "greedy"]
     name = names[0] if names else f"{type(inner).__module__}:{type(inner).__qualname__}"
     return {**params, "rollout": name, **{f"rollout.{key}": value for key, value in method_params(inner).items()}}
 
@@ -95,6 +101,8 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
         if key == "alpha" and not (type(value) in (int, float) and value >= 0):  # infinity is plain sampling
             raise ValueError(f"{key} must be a number of at least 0, not {value}")
+        if key == "confidence" and not (isinstance(value, int | float) and 0.5 < value <= 1):
+            raise ValueError(f"{key} must be a number above 0.5 and at most 1, not {value}")
         if key in _LEAST and (type(value) is not int or value < _LEAST[key]):
             raise ValueError(f"{key} must be a whole number of at least {_LEAST[key]}, not {value}")
         votes = (*VOTES, "descend") if name == "mcts" else VOTES
@@ -106,12 +114,14 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
         n, expand = given.get("n", known["n"]), given.get("expand", known["expand"])
         if n % expand:
             raise ValueError(f"dvts splits n samples into n / expand subtrees: {n} is no multiple of {expand}")
-    algorithm: Algorithm = METHODS[name](**({"n": 1} if name == "greedy" else given))
+    factory = MCTSDPO if given.get("variant") == "mcts-dpo" else METHODS[name]
+    algorithm: Algorithm = factory(**({"n": 1} if name == "greedy" else given))
     return algorithm
 
 
 def method_params(algorithm: Algorithm) -> dict[str, Any]:
     """All parameters of one of the methods here, as `make_method` takes them."""
-    if not dataclasses.is_dataclass(algorithm):
+    own: Any = algorithm  # mypy takes no protocol for a dataclass
+    if not dataclasses.is_dataclass(own):
         return {}
-    return _flat({f.name: getattr(algorithm, f.name) for f in dataclasses.fields(algorithm)})
+    return _flat({f.name: getattr(own, f.name) for f in dataclasses.fields(own)})
