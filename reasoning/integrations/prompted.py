@@ -80,8 +80,8 @@ class PromptedProfile(Profile):
 
     @classmethod
     def of(cls, profile: Profile) -> PromptedProfile:
-        """The same steps, marks and limits."""
-        return cls(**{f.name: getattr(profile, f.name) for f in fields(profile)})
+        """The same steps, marks and limits; no prompt of another action, which would put the question another way."""
+        return cls(**{f.name: getattr(profile, f.name) for f in fields(profile)} | {"actions": ()})
 
     def ending(self, ending: Ending, most: int | None) -> PromptedProfile:
         """The profile for texts that end so; `most` is the user's own limit of tokens, where there is one."""

@@ -10,6 +10,7 @@ from data.records import Problem
 from reasoning import Solver
 from reasoning.actions import PLAN_END, action_prompt
 from reasoning.engine.toy import ByteTokenizer, ToyEngine
+from reasoning.integrations.prompted import PromptedProfile
 from reasoning.policy import Policy
 from reasoning.profiles import PROFILES
 from reasoning.tasks import get_task
@@ -79,6 +80,12 @@ def test_a_profile_without_a_prompt_says_so(profile, action, said):
     with pytest.raises(UserError, match=said) as error:
         prompt(profile, action)
     assert "\n" not in str(error.value)
+
+
+def test_a_prompt_that_comes_from_outside_is_put_in_no_other_way():
+    outside = PromptedProfile.of(PROFILES["chat"])
+    with pytest.raises(UserError, match="no prompt for 'plan'"):
+        action_prompt(outside, GSM8K, PROBLEM, ChatTokenizer(), "plan")
 
 
 def test_a_task_without_worked_plans_says_so():
