@@ -68,8 +68,14 @@ def serving(model: Path, name: str, port: int, log: Path, options: list[str]) ->
         *("--chat-template", str(CHAT), "--enable-prefix-caching", "--block-size", "32"),
         *("--enable-prompt-tokens-details", "--max-num-seqs", "64", "--max-model-len", "2048", *options),
     ]
-    # The development mode has the endpoint that empties the cache.
-    environment = {**os.environ, "VLLM_SERVER_DEV_MODE": "1"}
+    environment = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),  # unset, vLLM would try to serve a CPU with one thread
+        # Eager means eager: else a few small functions are compiled at the first requests, for no gain.
+        **({"TORCH_COMPILE_DISABLE": "1"} if "--enforce-eager" in options else {}),
+        **os.environ,
+        "VLLM_SERVER_DEV_MODE": "1",  # it has the endpoint that empties the cache
+    }
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env=environment, start_new_session=True)
         try:

@@ -29,24 +29,25 @@ class System:
 # What optillm, llm-reasoners and thinkbooster name as dependencies includes CUDA builds, vLLM 0.12 and browser drivers.
 # Only what their adapters import is installed, so that ten minutes are enough.
 _ITS = (("its-hub[lm]==1.2.0",),)
-_ITS_LACKS = "token limit per step; exact ids (text is encoded again); equal steps are scored again"
+_ITS_LACKS = "a token limit per step; all candidates from the first step on (2, 4, then 8); merging equal steps"
 
 SYSTEMS: Final = (
     System("stepsolver", "stepsolver_beam", "together"),
-    System("lockstep over the batch", "stepsolver_beam", "lockstep", lacks="a step never waits for the slowest"),
+    System(
+        "lockstep over the batch", "stepsolver_beam", "lockstep", lacks="going on before the slowest of a batch is back"
+    ),
     System("one question at a time", "stepsolver_beam", "one-by-one", lacks="batches over questions"),
     System("its-hub", "its_hub_beam", "one-by-one", "its-hub", _ITS, lacks=f"batches over questions; {_ITS_LACKS}"),
     System("its-hub, gathered", "its_hub_beam", "gathered", "its-hub", _ITS, lacks=_ITS_LACKS),
     System(
         "optillm",
         "optillm_bon",
-        "",
-        "optillm",
-        (
+        environment="optillm",
+        install=(
             ("--no-deps", "optillm==0.4.0"),
             (
                 *("openai", "numpy", "networkx", "flask", "cerebras_cloud_sdk", "z3-solver<=4.15.4.0", "aiohttp"),
-                *("requests", "sympy", "PyYAML", "math-verify", "tiktoken", "regex"),
+                *("sympy", "PyYAML", "math-verify[antlr4_13_2]"),
             ),
         ),
         reward="its own rating, 0 to 10",
@@ -55,26 +56,23 @@ SYSTEMS: Final = (
     System(
         "treequest",
         "treequest_tot",
-        "",
-        "treequest",
-        (("treequest==0.3.3",),),
+        environment="treequest",
+        install=(("treequest==0.3.3",),),
         lacks="4 beams of 2 samples (it wants samples >= beams: 2 of 4); more than one first step; an engine; "
         "batches over questions",
     ),
     System(
         "llm-reasoners",
         "llm_reasoners_beam",
-        "",
-        "llm-reasoners",
-        (("--no-deps", "llm-reasoners==1.0.2"), ("torch", "transformers", "numpy", "tqdm")),
-        lacks="rewards in one batch; batches over questions; an engine for chat or completion servers with log-probs",
+        environment="llm-reasoners",
+        install=(("--no-deps", "llm-reasoners==1.0.2"), ("torch", "transformers", "numpy", "tqdm")),
+        lacks="rewards of a depth together; batches over questions",
     ),
     System(
         "thinkbooster",
         "thinkbooster_beam",
-        "",
-        "thinkbooster",
-        (
+        environment="thinkbooster",
+        install=(
             ("--no-deps", "thinkbooster==0.1.1"),
             ("lm-polygraph==0.7.0", "openai", "parse", "pylatexenc", "regex", "requests", "sympy", "word2number"),
         ),

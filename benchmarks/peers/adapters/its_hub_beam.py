@@ -14,10 +14,11 @@ class Judge(AbstractProcessRewardModel):
         self.server = server
 
     def score(self, prompt_or_messages, steps):
-        return [self.server.judge(prompt_or_messages, text) for text in steps]
+        return [self.server.judge(prompt_or_messages, f"{text}\n") for text in steps]
 
     async def ascore(self, prompt_or_messages, steps):
-        calls = (asyncio.to_thread(self.server.judge, prompt_or_messages, text) for text in steps)
+        # It gives the text without its last newline.
+        calls = (asyncio.to_thread(self.server.judge, prompt_or_messages, f"{text}\n") for text in steps)
         return list(await asyncio.gather(*calls))
 
 
