@@ -25,14 +25,17 @@ def _evaluate(argv: list[str]) -> int:
         from lm_eval._cli import HarnessCLI
         from lm_eval.utils import setup_logging
 
-        import reasoning.integrations.lm_eval.model  # noqa: F401 - registers the model
+        from reasoning.integrations.lm_eval.model import close_all  # and the model is registered
     except ImportError as error:
         raise UserError(f"lm-evaluation-harness is needed ({error}): pip install 'stepsolver[lm-eval]'") from None
     # The harness reads sys.argv itself; what the user gives comes later and wins.
     sys.argv = ["lm_eval", "run", "--model", "stepsolver", "--include_path", str(TASKS), *argv]
     setup_logging()
     command = HarnessCLI()
-    command.execute(command.parse_args())
+    try:
+        command.execute(command.parse_args())
+    finally:
+        close_all()
     return 0
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import math
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -25,7 +25,7 @@ from reasoning.runs.totals import totals
 from search.driver import drive_many
 from search.types import Usage
 
-__all__ = ["StepsolverLM"]
+__all__ = ["StepsolverLM", "close_all"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,14 @@ _LOG_HALF: Final = math.log(0.5)
 _ENGINE_OPTION: Final = "engine."
 
 logger = logging.getLogger(__name__)
+
+_OPEN: weakref.WeakSet[StepsolverLM] = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Close every model that is open."""
+    for model in list(_OPEN):
+        model.close()
 
 
 @register_model("stepsolver")
@@ -67,13 +75,14 @@ class StepsolverLM(TemplateLM):  # type: ignore[misc]
         except BaseException:
             self._runner.close()
             raise
-        atexit.register(self.close)  # the harness closes no model
+        _OPEN.add(self)
 
     def close(self) -> None:
-        """Close the engine. May be called twice."""
-        atexit.unregister(self.close)
-        self._runner.run(self._solver.aclose())
-        self._runner.close()
+        """Close the engine, which the harness does not. May be called twice."""
+        if self in _OPEN:
+            _OPEN.discard(self)
+            self._runner.run(self._solver.aclose())
+            self._runner.close()
 
     # ---- texts -----------------------------------------------------------------------------------------------------
 

@@ -191,6 +191,12 @@ def test_the_command_runs_the_harness(data: Path, capsys: pytest.CaptureFixture[
     assert "|stepsolver_gsm8k|" in out
 
 
+def test_a_model_may_be_closed_twice() -> None:
+    model = StepsolverLM(policy="toy", method="greedy")
+    model.close()
+    model.close()
+
+
 def test_a_mistake_is_one_line(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--tasks", "stepsolver_gsm8k", "--limit", "1", "--model_args", "policy=toy,beamwidth=2"]) == 2
     assert "error: no setting 'beamwidth'; did you mean 'beam_width'?" in capsys.readouterr().err
