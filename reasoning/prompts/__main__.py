@@ -81,13 +81,13 @@ def build(args: argparse.Namespace) -> int:
             profile = sampler.policy.profile
             if profile.answer == "whole":
                 raise UserError(f"the profile {profile.name} has a form of its own: take lines, chat or think")
-            found = await prompts_of(args.kind, sampler, problems, args.demonstrations, args.count)
+            prompts = await prompts_of(args.kind, sampler, problems, args.demonstrations, args.count)
             told = describe_policy(args)
             digest = tokenizer_digest(sampler.policy.engine.tokenizer)
-            name = policy_name(told["policy"])
-            return PromptSet(task.name, name, told["adapter"], profile.name, digest, tuple(found)), (
-                sampler.usage.completion
+            found = PromptSet(
+                task.name, policy_name(told["policy"]), told["adapter"], profile.name, digest, tuple(prompts)
             )
+            return found, sampler.usage.completion
 
     found, tokens = asyncio.run(work())
     write_prompts(args.out, found)

@@ -55,7 +55,8 @@ def tf_idf(texts: Sequence[str]) -> Matrix:
             if word in column:
                 found[row, column[word]] = times * (np.log((1 + len(texts)) / (1 + spread[word])) + 1)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.where(lengths > 0, lengths, 1.0)
+    unit: Matrix = found / np.where(lengths > 0, lengths, 1.0)
+    return unit
 
 
 def k_means(vectors: Matrix, count: int, seed: int = 0) -> tuple[Matrix, Any]:

@@ -10,7 +10,7 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.collect.sampler import Sampler
 from reasoning.prompts.clusters import clusters
-from reasoning.prompts.sets import Prompt
+from reasoning.prompts.sets import Prompt, prompt_name
 from reasoning.tasks.base import Example
 
 __all__ = ["auto_cot"]
@@ -40,7 +40,7 @@ async def auto_cot(sampler: Sampler, problems: Sequence[Problem], demonstrations
                 f"solutions of {count}: raise --limit, or lower --demonstrations or --count"
             )
     return [
-        Prompt("auto-cot" if count == 1 else f"auto-cot/{number + 1}", examples=tuple(e[number] for e in found))
+        Prompt(prompt_name("auto-cot", number, count), examples=tuple(e[number] for e in found))
         for number in range(count)
     ]
 

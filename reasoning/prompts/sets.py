@@ -12,7 +12,16 @@ from data.errors import DataError, UserError, one_line
 from reasoning.engine.base import Tokenizer
 from reasoning.tasks.base import Example
 
-__all__ = ["PLAIN", "Prompt", "PromptSet", "policy_name", "read_prompts", "tokenizer_digest", "write_prompts"]
+__all__ = [
+    "PLAIN",
+    "Prompt",
+    "PromptSet",
+    "policy_name",
+    "prompt_name",
+    "read_prompts",
+    "tokenizer_digest",
+    "write_prompts",
+]
 
 FORMAT: Final = "stepsolver prompts 1"
 _PROBE: Final = "Tom's 3 boxes cost $12.50 each:\n\n<<3*12.50=37.50>>37.50 ####"
@@ -72,6 +81,11 @@ class PromptSet:
                 raise UserError(f"the prompts are of the {what} {there or 'none'}, not {here or 'none'}: build others")
         if self.tokenizer != tokenizer_digest(tokenizer):
             raise UserError("the prompts were built with another tokenizer under the same name: build the set again")
+
+
+def prompt_name(kind: str, number: int, count: int) -> str:
+    """The name of prompt `number`, from 0, of the `count` prompts of a kind."""
+    return kind if count == 1 else f"{kind}/{number + 1}"
 
 
 def policy_name(policy: str) -> str:

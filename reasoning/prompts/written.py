@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.collect.sampler import Sampler
 from reasoning.engine.base import Sampling
-from reasoning.prompts.sets import Prompt
+from reasoning.prompts.sets import Prompt, prompt_name
 
 __all__ = ["instructions", "listed", "modules"]
 
@@ -43,7 +43,7 @@ async def instructions(sampler: Sampler, problems: Sequence[Problem], count: int
 
     texts = await asyncio.gather(*(one(number) for number in range(count)))
     return [
-        Prompt(_name("instructions", number, count), "Follow these instructions.\n" + _numbered(text))
+        Prompt(prompt_name("instructions", number, count), "Follow these instructions.\n" + _numbered(text))
         for number, text in enumerate(texts)
     ]
 
@@ -58,9 +58,9 @@ async def modules(sampler: Sampler, problems: Sequence[Problem], count: int) -> 
     Raises UserError where the model writes no modules, or no structure, in three tries.
     """
     parts = await asyncio.gather(*(_structure(sampler, problems, number) for number in range(count)))
+    lead = "Solve by this plan: fill in each part in turn.\n"
     return [
-        Prompt(_name("modules", number, count), "Solve by this plan: fill in each part in turn.\n" + _numbered(found))
-        for number, found in enumerate(parts)
+        Prompt(prompt_name("modules", number, count), lead + _numbered(found)) for number, found in enumerate(parts)
     ]
 
 
@@ -154,7 +154,3 @@ def _shown(problems: Sequence[Problem], number: int) -> list[str]:
 
 def _numbered(entries: Sequence[str]) -> str:
     return "\n".join(f"{number}. {entry}" for number, entry in enumerate(entries, 1))
-
-
-def _name(kind: str, number: int, count: int) -> str:
-    return kind if count == 1 else f"{kind}/{number + 1}"

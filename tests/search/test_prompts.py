@@ -72,6 +72,8 @@ def test_every_method_searches_from_several_prompts(algorithm, toy, seed):
         assert tree.ids(node.id) == before + node.step.ids
     assert replay(algorithm, ROOT, log) == tree
     assert tree_from_json(tree_to_json(tree)) == tree
+    if hasattr(algorithm, "rollout"):
+        return  # searches within a search share nodes, and which of them gets a sample depends on who asks first
     toy.shuffle = random.Random(seed)
     shuffled, _ = asyncio.run(drive(algorithm, ROOT, toy))
     assert shape(algorithm, shuffled) == shape(algorithm, tree)
