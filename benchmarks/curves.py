@@ -133,7 +133,10 @@ def compared(curves: Sequence[Curve], budgets: Sequence[float], baseline: str) -
     rivals = [name for name, c in named.items() if c.deployable and name != baseline]
     return {
         "curves": {name: {"deployable": named[name].deployable, "points": points} for name, points in rows.items()},
-        "best": [_best(rows, i, baseline, rivals) for i in range(len(budgets))],
+        "best": [
+            {**_best(rows, i, baseline, rivals), "baseline_spent": rows[baseline][i]["spent"]}
+            for i in range(len(budgets))
+        ],
     }
 
 

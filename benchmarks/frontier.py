@@ -60,7 +60,7 @@ STRATEGIES: Final[dict[str, dict[str, Any]]] = {
     "mcts": {"method": "mcts", "iterations": 16, "expand": 5},
     "particle": {"method": "particle"},
     "adaptive": {"method": "adaptive"},
-    "adaptive-consistency": {"method": "adaptive-consistency"},
+    "adaptive-consistency": {"method": "adaptive-consistency", "n": 16},
     "beam, oracle reward": {"method": "beam", "beam_width": 3, "expand": 5, "reward": ORACLE},
 }
 
@@ -86,7 +86,7 @@ class Strategy:
 def strategy(text: str) -> Strategy:
     """One of STRATEGIES, or `method:key=value,key=value` with parameters of any method of `search.methods`."""
     if text in STRATEGIES:
-        return Strategy(text, STRATEGIES[text])
+        return Strategy(text, dict(STRATEGIES[text]))
     method, _, given = text.partition(":")
     if method not in METHODS:
         known = ", ".join(repr(name) for name in STRATEGIES)
@@ -268,7 +268,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
             whole = next((i for i, p in enumerate(curve["points"]) if p["spent"] < p["budget"]), len(curve["points"]))
             points = curve["points"][: whole + 1]
             x = [p["spent"] for p in points]
-            colour = f"C{number % 10}"
+            colour = pyplot.get_cmap("tab20")((2 * number + number // 10) % 20)  # the dark ones first
             style = "-" if curve["deployable"] else "--"
             axis.plot(x, [p["accuracy"] for p in points], style, color=colour, label=name, marker=".", markersize=4)
             axis.fill_between(x, [p["low"] for p in points], [p["high"] for p in points], color=colour, alpha=0.1, lw=0)
@@ -304,6 +304,7 @@ def _main(argv: Sequence[str] | None) -> int:
     args = _parser().parse_args(argv)
     names = dict.fromkeys([SAMPLES, *(args.methods or STRATEGIES)])  # the baseline comes from the samples
     wanted = [strategy(name) for name in names]
+    wanted[0].settings["n"] = args.samples
     if len({one.slug for one in wanted}) < len(wanted):
         raise UserError("--methods: two strategies would share a run; name each once")
     out: Path = args.out
@@ -356,6 +357,7 @@ def _told(best: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "budget": float(row["budget"]),
+            f"{BASELINE} spends": float(row["baseline_spent"]),
             "strategy": row["strategy"],
             "accuracy": f"{row['accuracy']:.3f}",
             "difference": f"{row['difference']:+.3f} [{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]",
@@ -391,6 +393,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--adapter", help="as for reasoning.solve (default: the shipped one, where there is one)")
     parser.add_argument("--engine", action="append", default=[], metavar="KEY=VALUE", help="as for reasoning.solve")
     parser.add_argument("--reward", help="as for reasoning.solve (default: what the adapter offers)")
+    parser.add_argument("--samples", type=_positive, default=16, help="independent samples of a question (default: 16)")
     parser.add_argument("--pass-until", type=_positive, metavar="R", help="sample each question until R are right")
     parser.add_argument("--most", type=_positive, default=256, help="samples of a question at most with --pass-until")
     parser.add_argument("--concurrency", type=_positive, default=64)
