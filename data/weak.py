@@ -2,7 +2,8 @@
 
 The tags say which words are variables, which numbers belong to units of them (PARAM) and which limit (LIMIT), and what
 the objective is; the rules join them. A text is kept only where every LIMIT and every PARAM is used exactly once, a
-number said of both variables counting once, so that nothing was left over, guessed or used twice.
+number said of both variables and a limit of each of several things counting once, so that nothing was left over,
+guessed or used twice.
 
     python -m data.weak --audit
 
@@ -21,6 +22,7 @@ from typing import Final
 
 from data.command import Parser, run_command
 from data.nl4opt import Example, Tagged, declared, tagged
+from formulation.kinds.base import Constraint
 from formulation.reading.numbers import Role
 from formulation.reading.variables import Naming, named_at
 from formulation.reading.words import Text, stem
@@ -164,7 +166,26 @@ def _is_accounted(reading: Reading, naming: Naming, roles: Mapping[int, Role]) -
     for statement in (problem.objective, *problem.constraints):
         spans = {one.span for field, one in statement.sources.items() if field not in ("", "sense") and one.span}
         counts.update(start for start, _ in spans)
-    return dict(counts) == dict.fromkeys(roles, 1) and len(problem.constraints) > 0
+    if counts.keys() != roles.keys() or not problem.constraints:
+        return False
+    return all(
+        count == 1 or (roles[start] == "limit" and _is_spread(problem, start)) for start, count in counts.items()
+    )
+
+
+def _is_spread(problem: Problem, start: int) -> bool:
+    """Whether a limit at a character is one row for each of several things: 'each machine', 'of either type'."""
+    said = [one.sources[""].span for one in problem.constraints if _uses(one, start)]
+    told = [problem.text[max(span[0] - _LEAD, 0) : span[1]] for span in said if span is not None]
+    return len(set(said)) == 1 and re.search(r"\b(?:each|every|both|either|all)\b", told[0], re.I) is not None
+
+
+_LEAD: Final = 80  # characters before a clause in which 'both the saw | and the drill have 40 hours' starts
+
+
+def _uses(statement: Constraint, start: int) -> bool:
+    limit = statement.sources.get("limit")
+    return limit is not None and limit.span is not None and limit.span[0] == start
 
 
 def weak_models(*, directory: Path | None = None) -> list[Problem]:

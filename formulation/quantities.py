@@ -33,9 +33,9 @@ _TOKEN: Final = re.compile(
     rf"(?P<figures>{_FIGURES})|(?P<word>[^\W\d_]+)|(?P<sign>[%¢])|[\s-]+", re.ASCII | re.IGNORECASE
 )
 _MOST_TEXT: Final = 100
-# Digits or a number word of a running text. 3rd is a place, the 2 of CO2 or of type2 is a part of a name.
+# Digits or a number word of a running text. 3rd is a place, 3D a kind, the 2 of CO2 or of type2 is a part of a name.
 _WORD: Final = re.compile(
-    r"(?<![\w.])(?P<figures>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)(?!(?:st|nd|rd|th)\b|\.?\d)"
+    r"(?<![\w.])(?P<figures>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)(?!(?:st|nd|rd|th|d)\b|\.?\d)"
     r"|(?P<sign>[%¢])|(?<!\w)(?P<word>[a-z]+)(?!\w)",
     re.ASCII | re.IGNORECASE,
 )

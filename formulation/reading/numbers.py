@@ -98,6 +98,10 @@ _WEAK: Final[Sequence[tuple[str, Sense]]] = (
 _FACTOR: Final = re.compile(r"^\s*(?:times|-fold|fold)\b", re.I)
 _MULTIPLES: Final = table("twice double thrice triple quadruple")
 _PARTS: Final = re.compile(r"half|third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth", re.I)
+_USING: Final = table(
+    "take takes cost costs contain contains require requires consume consumes yield yields burn burns"
+)
+"""Verbs of a clause of its own, which words further ahead in its sentence do not limit."""
 _LAND: Final = stems("acre hectare sqft")
 _OWNED: Final = re.compile(r"\b(?:his|her|their|its|our|your|an?|the)\W*$", re.I)
 _PLACE: Final = re.compile(r"an? (?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)", re.I)
@@ -308,10 +312,11 @@ def _weak(naming: Naming, one: Amount, lead: str, start: int) -> Cue | None:
     if found is not None:
         return found
     clause = naming.text.words[one.clause.first].start
+    own = cue_in(text[clause : one.figure.start], clause, _WEAK, strong=False)
+    if own is not None or any(word in _USING for word in naming.text.lowers(Span(one.clause.first, one.span.first))):
+        return own
     first = naming.text.words[sentence.first].start
-    return cue_in(text[clause : one.figure.start], clause, _WEAK, strong=False) or cue_in(
-        text[first : one.figure.start], first, _WEAK, strong=False
-    )
+    return cue_in(text[first : one.figure.start], first, _WEAK, strong=False)
 
 
 def _special(naming: Naming, one: Amount, after: int) -> Role | None:
@@ -487,7 +492,7 @@ def _is_listed(naming: Naming, mention: Named) -> bool:
 def _is_joined(naming: Naming, first: Named, second: Named) -> bool:
     words = naming.text.words
     between = [words[i].lower for i in range(first.span.last, second.span.first)]
-    joining = ("and", "or", ",", "a", "an", "the", "either", "by")
+    joining = ("and", "or", ",", "a", "an", "the", "either", "by", "his", "her", "their", "its")
     return first.variable != second.variable and all(word in joining for word in between)
 
 
@@ -553,4 +558,6 @@ def _in_purpose(naming: Naming, mention: Named) -> bool:
         place -= 1
     first = ordered[place].span.first
     back = [words[i].lower for i in range(first - 1, max(first - 4, -1), -1)]
+    if back[1:2] == ["to"] and back[0] in VERBS and words[first].stem != words[first].lower:
+        return True  # 'has 90 kg of flour to bake rolls and small buns'
     return _is_listed(naming, mention) and ("to" in back or "make" in back or "for" in back)

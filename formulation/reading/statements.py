@@ -46,6 +46,9 @@ _DOWN: Final = re.compile(
     re.I,
 )
 _TOGETHER_WORDS: Final = table("total altogether combined together overall")
+_UNTIL: Final = table("hour day week month year time")
+_TOOLS: Final = stems("machine device processing team operation equipment resource stage station")
+"""Words for what is limited that do not tell one of them from another."""
 _BARE: Final = table("but and or , . ;")
 """What stands behind a number that says of nothing itself how many."""
 _SPREADING: Final = table("each every both all either")
@@ -132,7 +135,7 @@ class Reader:
                         2
                         if _ASKING.match(match.group())
                         else 1
-                        if match.group().lower() not in ("most", "best", "least")
+                        if match.group().lower() not in ("most", "best", "least", "minimal", "maximal")
                         else 0
                     )
                     if best is None or (weight, match.start()) >= (best[0], best[1]):
@@ -183,6 +186,8 @@ class Reader:
             ]
             valued = len(earning) == 1 and not _OF_ALL & set(words)
             return earning[0] if valued else None
+        if len(whole) == 1 and _PUT_IN & set(words) and "earning" in money_sides(whole[0].topics[0].words):
+            return whole[0]
         return free[0] if len(free) == 1 and not any(self._is_open(one) for one in self.amounts) else None
 
     def _free(self) -> list[Attribute]:
@@ -313,14 +318,17 @@ class Reader:
             if each is not self.goal
             and any(alike(topic.unit, one.topic.unit) for topic in each.topics if topic.unit and one.topic.unit)
         ]
-        said = {*text.stems(Span(self._opening(one), one.clause.last))}
+        stop = min((x.span.first for x in self.amounts if x.span.first > one.span.first), default=one.clause.last)
+        said = {*text.stems(Span(self._opening(one), min(stop, one.clause.last)))}
         own = [{word for topic in each.topics for word in topic.after} for each in named]
-        apart = [words - {word for other in own if other is not words for word in other} for words in own]
+        apart = [words - _TOOLS - {word for other in own if other is not words for word in other} for words in own]
         meant = [
             each for each, words in zip(named, apart, strict=True) if any(alike(a, b) for a in words for b in said)
         ]
         chosen = meant or named
-        if len(chosen) < 2 or not (subject or ("each" in behind and len(meant) > 1)):
+        after = behind[behind.index("each") + 1 :][:1] if "each" in behind else []
+        apiece = "each" in behind and len(meant) > 1 and not any(word in _UNTIL for word in after)
+        if len(chosen) < 2 or not (subject or apiece):
             return []
         return [said for each in chosen if (said := self._weighed(one, each)) is not None]
 
@@ -431,7 +439,7 @@ class Reader:
             listed = [m.variable for m in listed_with(self.naming, after[0])]
             words = text.lowers(Span(one.span.last, after[0].span.first))
             purpose = "to" in words or "for" in words or "which" in words or "that" in words
-            return None if purpose and len(listed) > 1 else listed
+            return None if purpose and len({m.variable for m in after}) > 1 else listed
         before = [m for m in inside if m.span.last <= one.span.first]
         if not before:
             return None

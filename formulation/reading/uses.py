@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from formulation.reading.numbers import Amount, Topic, likeness, opened_by
 from formulation.reading.variables import Named, Naming
-from formulation.reading.words import Span
+from formulation.reading.words import Span, table
 
 __all__ = ["Attribute", "attributes", "listed_with", "uses"]
 
-_JOINS = frozenset(("and", "or", ",", "a", "an", "the", "either", "each", "both", "by", "of", "with"))
+_JOINS = table("and or , a an the either each both by of with his her their its")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _compatible(ours: Iterable[Use], theirs: Iterable[Use]) -> bool:
 
 def _limited_apart(a: Use, b: Use, limits: Sequence[Amount]) -> bool:
     ours, theirs = a.amount.topic.after, b.amount.topic.after
-    if not ours or not theirs or ours == theirs:
+    if ours <= theirs or theirs <= ours:
         return False
     known = [one.topic.after for one in limits]
     return ours in known and theirs in known

@@ -31,7 +31,9 @@ _OWNERS: Final = stems(
     "shop store company factory farmer farm seller firm maker manufacturer supplier business restaurant bakery baker"
     " owner chain corporation dealer distributor producer"
 )
-_UNITS: Final = stems("unit kg kilogram gram hour minute day week month year shift trip dollar pound litre oz")
+_UNITS: Final = stems(
+    "unit kg kilogram gram hour minute day week month year shift trip dollar pound litre oz ton tonne gallon ml mg lb"
+)
 _COUNTING: Final = table("many more fewer number than amount times")
 _ASKED: Final = table("must should needs need wants want least most has have")
 _LONGEST: Final = 6

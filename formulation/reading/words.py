@@ -113,7 +113,7 @@ def stem(word: str) -> str:
         return _IRREGULAR[lower]
     if len(lower) > 3 and lower.endswith("men"):
         return lower[:-2] + "an"
-    if len(word) > 2 and word.endswith("s") and word[:-1].isupper():
+    if len(word) > 2 and word.endswith("s") and word[:-1].isalpha() and word[:-1].isupper():
         return lower[:-1]  # 'GPUs'
     if len(lower) > 2 and lower.endswith("s") and not lower.endswith(("ss", "us", "is")):
         lower = lower[:-1]

@@ -66,6 +66,17 @@ def test_a_text_with_a_number_left_over_has_none(before, after):
     assert weak(entities_of_tagged(tagged_text(TEXT.replace(before, after)))) is None
 
 
+def test_a_limit_of_each_machine_counts_once():
+    text = (
+        "A shop bakes [VAR buns] and [VAR rolls] . Each [VAR bun] takes [PARAM 3] hours of rising and [PARAM 2] hours "
+        "of baking . Each [VAR roll] takes [PARAM 1] hour of rising and [PARAM 4] hours of baking . Each machine has "
+        "at most [LIMIT 40] hours . The profit is $ [PARAM 7] for each [VAR bun] and $ [PARAM 4] for each [VAR roll] . "
+        "Maximize profit ."
+    )
+    problem = weak(entities_of_tagged(tagged_text(text)))
+    assert [(one.kind, one.limit.number.value) for one in problem.constraints] == [("linear_bound", 40)] * 2
+
+
 def test_declarations_place_their_numbers():
     text = "Pens and pads are sold. A pen earns $2 and a pad earns $3. At most 9 pens are sold. Maximize profit."
     order = {"Pens": 0, "pads": 1, "pen": 0, "pad": 1, "pens": 0}

@@ -127,6 +127,15 @@ def test_a_limit_of_each_machine_is_one_row_for_each(said):
     assert limits == [(GRINDING, "<=", 60), (SIFTING, "<=", 60)]
 
 
+def test_the_word_machine_names_none_of_two_machines():
+    _, limits = rows(
+        START
+        + "A bag of flour takes 3 minutes on the mill and 2 minutes on the sieve machine. A bag of bran takes 1 minute"
+        " on the mill and 5 minutes on the sieve machine. Each machine is available for at most 60 minutes." + END
+    )
+    assert limits == [(GRINDING, "<=", 60), (SIFTING, "<=", 60)]
+
+
 def test_one_machine_by_name_has_a_limit_of_its_own():
     _, limits = rows(
         START + GRIND + "Each grinding machine has at most 60 hours, and there are 90 hours of sifting." + END
@@ -199,6 +208,51 @@ def test_a_limit_of_either_type_is_of_each_where_another_is_of_all():
         ({"flour": 1}, "<=", 30),
         ({"bran": 1}, "<=", 30),
     ]
+
+
+def test_stock_to_make_things_of_is_a_limit():
+    _, limits = rows(
+        "A baker has 90 kg of dough to bake rolls and small buns. Each roll takes 2 kg of dough and each bun takes 1 kg"
+        " of dough. If each roll earns a profit of $3 and each bun earns a profit of $1, how many of each should be"
+        " baked to maximize profit?"
+    )
+    assert limits == [({"rolls": 2, "buns": 1}, "<=", 90)]
+
+
+def test_money_for_things_of_several_owners_is_of_all():
+    _, limits = rows(
+        "Ida has $900 to invest in her aunt's mill and her uncle's farm. At most $500 can be invested in her aunt's"
+        " mill. Her aunt's mill earns 4% and her uncle's farm earns 5%. How much should she invest in each to maximize"
+        " the earnings?"
+    )
+    assert limits == [({"aunt_s_mill": 1, "uncle_s_farm": 1}, "<=", 900), ({"aunt_s_mill": 1}, "<=", 500)]
+
+
+def test_a_plural_of_a_letter_is_the_letter():
+    _, limits = rows(
+        "A yard uses two cranes, crane A and crane B. Crane A lifts 5 tons and crane B lifts 8 tons. There must be at"
+        " least 3 crane A’s and 4 crane B’s. At least 90 tons must be lifted. Minimize the number of cranes."
+    )
+    assert limits == [({"crane_a": 1}, ">=", 3), ({"crane_b": 1}, ">=", 4), ({"crane_a": 5, "crane_b": 8}, ">=", 90)]
+
+
+@pytest.mark.parametrize("said", ["each month", "after each day"])
+def test_each_month_is_no_limit_of_each_ore(said):
+    _, limits = rows(
+        "A mill makes soft paper and hard paper. A bale of soft paper takes 3 tons of oak pulp and 2 tons of elm pulp."
+        " A bale of hard paper takes 4 tons of oak pulp and 5 tons of elm pulp. It gets at most 90 tons of oak pulp and"
+        f" 70 tons of elm pulp {said}. A bale of soft paper earns $8 and a bale of hard paper earns $9. Maximize"
+        " earnings."
+    )
+    assert limits == [
+        ({"soft_paper": 3, "hard_paper": 4}, "<=", 90),
+        ({"soft_paper": 2, "hard_paper": 5}, "<=", 70),
+    ]
+
+
+def test_three_d_counts_nothing():
+    _, limits = rows(START + "The bags are drawn by a 3D-printer. At most 70 bags can be made in total." + END)
+    assert [limit for _, _, limit in limits] == [70]
 
 
 def test_numbers_that_count_a_list_or_name_a_time_say_nothing():
@@ -274,6 +328,15 @@ def test_the_least_cost_is_an_objective(said):
         "Feed is mixed of oats and rye. A sack of oats costs $3 and holds 5 units of fat. A sack of rye costs"
         f" $4 and holds 8 units of fat. At least 90 units of fat are needed. How many sacks of each make the"
         f" feed {said}?"
+    )
+    assert objective == ("minimize", {"oats": 3, "rye": 4})
+
+
+def test_what_has_to_be_met_is_not_what_is_sought():
+    objective, _ = rows(
+        "Feed is mixed of oats and rye. A sack of oats costs $3 and holds 5 units of fat. A sack of rye costs $4 and"
+        " holds 8 units of fat. At least 90 units of fat are needed. Find the minimum cost that can meet the minimal"
+        " needs."
     )
     assert objective == ("minimize", {"oats": 3, "rye": 4})
 
