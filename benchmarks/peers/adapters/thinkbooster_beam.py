@@ -2,7 +2,7 @@
 
 from common import Job, Server, main
 from lm_polygraph.estimators import Perplexity
-from lm_polygraph.stat_calculators import VLLMLogprobsCalculator
+from lm_polygraph.stat_calculators import VLLMLogprobsExtractionCalculator
 from lm_polygraph.utils import APIWithUncertainty
 from thinkbooster.generators.api import StepCandidateGeneratorThroughAPI
 from thinkbooster.generators.base import convert_trajectory_to_string
@@ -17,7 +17,9 @@ _KINDS = ("sequence", "conclusion", "thinking", "verification", "reasoning", "co
 def solve(job: Job, server: Server, mode: str) -> list[str]:
     """All questions in one call."""
     model = BlackboxModelWithStreaming("none", job.model, supports_logprobs=True, base_url=job.url)
-    scored = APIWithUncertainty(model=model, stat_calculators=[VLLMLogprobsCalculator()], estimator=Perplexity())
+    scored = APIWithUncertainty(
+        model=model, stat_calculators=[VLLMLogprobsExtractionCalculator()], estimator=Perplexity()
+    )
     lines = ThinkingMarkerDetector(**{f"use_{kind}": False for kind in _KINDS}, custom_markers=["\n"])
     lines.min_step_tokens, lines.max_step_tokens = 1, job.step_tokens
     generator = StepCandidateGeneratorThroughAPI(
