@@ -14,7 +14,7 @@ from search.best_of_n import BestOfN
 from search.tree import ROOT, Tree
 from search.types import Cancel, Evaluate, Evaluated, Expand, Expanded, Outcome, State
 
-__all__ = ["ONE_SAMPLE", "best_of_run", "is_run", "start_run", "tell_run"]
+__all__ = ["ONE_SAMPLE", "best_of_run", "is_run", "pending_value", "start_run", "tell_run"]
 
 ONE_SAMPLE: Final[Algorithm] = BestOfN(1)
 
@@ -36,25 +36,26 @@ def is_run(tree: Tree, request: Expand | Evaluate) -> bool:
     return str(request.id) in _memo(tree)["requests"]
 
 
-def tell_run(tree: Tree, algorithm: Algorithm, request: Expand | Evaluate, outcome: Outcome) -> int | None:
-    """Take in the outcome of an inner search's request; the number of its run where it has ended with that.
+def tell_run(tree: Tree, algorithm: Algorithm, request: Expand | Evaluate, outcome: Outcome) -> list[int]:
+    """Take in the outcome of an inner search's request; the numbers of the runs that have ended with that.
 
-    The outer tree has settled the request before.
+    The outer tree has settled the request before. A value is asked for once, however many runs wait for it.
     """
     memo = _memo(tree)
-    run, number = memo["requests"].pop(str(request.id))
-    inner, nodes = tree.inner[run], memo["nodes"][run]
+    waiting: list[tuple[int, int]] = memo["requests"].pop(str(request.id))
     if isinstance(request, Expand) and isinstance(outcome, Expanded):
         tree.add_chain(request, outcome)
     elif isinstance(request, Evaluate) and isinstance(outcome, Evaluated):
         tree.nodes[request.node].value = outcome.value
-    algorithm.tell(inner, inner.pending[number], outcome)
-    if isinstance(request, Expand):
-        for node in inner.nodes[len(nodes) :]:
-            assert node.step is not None
-            nodes.append(tree.add(nodes[node.parent], node.step, request.index)[0].id)  # is there already: finds it
-    _hand_out(tree, algorithm, run)
-    return None if inner.pending else run
+    for run, number in waiting:
+        inner, nodes = tree.inner[run], memo["nodes"][run]
+        algorithm.tell(inner, inner.pending[number], outcome)
+        if isinstance(request, Expand):
+            for node in inner.nodes[len(nodes) :]:
+                assert node.step is not None
+                nodes.append(tree.add(nodes[node.parent], node.step, request.index)[0].id)  # is there: finds it
+        _hand_out(tree, algorithm, run)
+    return [run for run, _ in waiting if not tree.inner[run].pending]
 
 
 def best_of_run(tree: Tree, algorithm: Algorithm, run: int) -> int | None:
@@ -71,20 +72,33 @@ def best_of_run(tree: Tree, algorithm: Algorithm, run: int) -> int | None:
 
 
 def _hand_out(tree: Tree, algorithm: Algorithm, run: int) -> None:
-    """Ask for what the inner search asks for."""
+    """Ask for what the inner search asks for; a value that is there, or was asked for, is not asked for again."""
     memo = _memo(tree)
-    nodes = memo["nodes"][run]
-    for request in algorithm.ask(tree.inner[run]):
+    inner, nodes = tree.inner[run], memo["nodes"][run]
+    waiting = list(algorithm.ask(inner))
+    while waiting:
+        request = waiting.pop(0)
         if isinstance(request, Cancel):
-            tree.cancel(next(int(k) for k, v in memo["requests"].items() if v == [run, request.request]))
+            of = next((k for k, v in memo["requests"].items() if v == [[run, request.request]]), None)
+            if of is not None:  # what others wait for as well goes on
+                tree.cancel(int(of))
         elif isinstance(request, Expand):
             asked = tree.expand(nodes[request.node], request.action, request.unit)
-            memo["requests"][str(asked.id)] = [run, request.id]
+            memo["requests"][str(asked.id)] = [[run, request.id]]
+        elif (value := tree.nodes[nodes[request.node]].value) is not None:
+            algorithm.tell(inner, request, Evaluated(value))
+            waiting += algorithm.ask(inner)
         else:
-            memo["requests"][str(tree.evaluate(nodes[request.node], request.reward).id)] = [run, request.id]
+            open_one = pending_value(tree, nodes[request.node]) or tree.evaluate(nodes[request.node], request.reward)
+            memo["requests"].setdefault(str(open_one.id), []).append([run, request.id])
+
+
+def pending_value(tree: Tree, node: int) -> Evaluate | None:
+    """The open request for a node's value, whoever asked for it."""
+    return next((r for r in tree.pending.values() if isinstance(r, Evaluate) and r.node == node), None)
 
 
 def _memo(tree: Tree) -> dict[str, Any]:
-    """nodes: for each run the outer node of each inner one; requests: run and inner request of each outer one."""
+    """nodes: for each run the outer node of each inner one; requests: runs and inner requests that wait for each."""
     found: dict[str, Any] = tree.memo.setdefault("runs", {"nodes": [], "requests": {}})
     return found

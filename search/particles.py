@@ -46,9 +46,11 @@ class ParticleSearch:
     papers), and once at the end. The draw is a hash of seed, problem and round.
 
     With `lookahead` steps, a proposed step is judged by the value at the end of a continuation of so many steps, or of
-    the last whole step that it reached; the continuation itself is thrown away. A finished particle keeps taking part
-    with its final value: it may be copied or given up. One that was cut, broke the grammar, ended without an answer,
-    failed, or was not finished in the last round has weight 0.
+    the last whole step that it reached; the continuation itself is thrown away. Particles at one node take the samples
+    of its continuations as they come: there, and nowhere else, the order of arrival has a say.
+
+    A finished particle keeps taking part with its final value: it may be copied or given up. One that was cut, broke
+    the grammar, ended without an answer, failed, or was not finished in the last round has weight 0.
 
     A draw needs all values of its round, the one wait within a tree; nothing waits for another tree.
     """

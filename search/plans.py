@@ -75,8 +75,7 @@ class PlanSearch:
         assert isinstance(request, Expand | Evaluate)
         memo = tree.memo
         if is_run(tree, request):
-            run = tell_run(tree, self.rollout, request, outcome)
-            if run is not None:
+            for run in tell_run(tree, self.rollout, request, outcome):
                 self._take_solution(tree, run)
         elif isinstance(request, Evaluate):
             if isinstance(outcome, Evaluated):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.algorithm import Algorithm
-from search.nested import ONE_SAMPLE, best_of_run, is_run, start_run, tell_run
+from search.nested import ONE_SAMPLE, best_of_run, is_run, pending_value, start_run, tell_run
 from search.ranking import Vote, rank
 from search.tree import ROOT, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
@@ -63,19 +63,19 @@ class Refinement:
         """Take in a draft, a refinement or a value."""
         tree.settle(request, outcome)
         assert isinstance(request, Expand | Evaluate)
-        if is_run(tree, request):
-            run = tell_run(tree, self.rollout, request, outcome)
-            if run is not None:
+        of_run = is_run(tree, request)
+        if of_run:
+            for run in tell_run(tree, self.rollout, request, outcome):
                 self._take_draft(tree, run)
-        elif isinstance(request, Evaluate):
+        if isinstance(request, Evaluate):
             if isinstance(outcome, Evaluated):
                 tree.nodes[request.node].value = outcome.value
-            for run in tree.memo["judging"].pop(str(request.node)):
+            for run in tree.memo["judging"].pop(str(request.node), ()):
                 draft = tree.memo["drafts"][str(run)]
                 draft["waiting"] -= 1
                 if not draft["waiting"]:
                     self._go_on(tree, run)
-        elif isinstance(outcome, Expanded):
+        elif not of_run and isinstance(outcome, Expanded):
             refined = self._add(tree, request, outcome)
             if refined.finish is Finish.ANSWER:
                 self._judge(tree, refined, None)
@@ -119,7 +119,8 @@ class Refinement:
         if node.value is None and node.id not in memo["judged"]:
             memo["judged"].append(node.id)
             memo["judging"][key] = []
-            tree.evaluate(node.id)
+            if pending_value(tree, node.id) is None:
+                tree.evaluate(node.id)
         if run is not None and key in memo["judging"]:
             memo["judging"][key].append(run)
         return key in memo["judging"]
