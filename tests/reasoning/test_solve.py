@@ -171,7 +171,9 @@ def export(name: str) -> list[dict]:
     )  # fmt: skip
     rows = [json.loads(line) for line in out.stdout.splitlines()]
     for row in rows:
-        row.pop("seconds")
+        del row["seconds"], row["engine_seconds"]
+        for tell in row["tells"]:
+            tell["outcome"]["usage"].pop()  # its seconds
     return rows
 
 
