@@ -176,8 +176,10 @@ def _is_accounted(reading: Reading, naming: Naming, roles: Mapping[int, Role]) -
 def _is_spread(problem: Problem, start: int) -> bool:
     """Whether a limit at a character is one row for each of several things: 'each machine', 'of either type'."""
     said = [one.sources[""].span for one in problem.constraints if _uses(one, start)]
-    told = [problem.text[max(span[0] - _LEAD, 0) : span[1]] for span in said if span is not None]
-    return len(set(said)) == 1 and re.search(r"\b(?:each|every|both|either|all)\b", told[0], re.I) is not None
+    if len(set(said)) != 1 or said[0] is None or problem.text is None:
+        return False
+    told = problem.text[max(said[0][0] - _LEAD, 0) : said[0][1]]
+    return re.search(r"\b(?:each|every|both|either|all)\b", told, re.I) is not None
 
 
 _LEAD: Final = 80  # characters before a clause in which 'both the saw | and the drill have 40 hours' starts

@@ -282,7 +282,11 @@ class Reader:
             ]
             limit = one.used and self.naming.text.text[max(one.used) :]
             if isinstance(statement, SumBound) and others and limit and _EITHER.match(limit):
-                fields = {"sense": statement.sense, "limit": statement.limit, "sources": statement.sources}
+                fields: dict[str, Any] = {
+                    "sense": statement.sense,
+                    "limit": statement.limit,
+                    "sources": statement.sources,
+                }
                 made += [Said(SingleBound(variable=ref, **fields), one.used) for ref in statement.variables]
             else:
                 made.append(one)
@@ -330,7 +334,8 @@ class Reader:
         apiece = "each" in behind and len(meant) > 1 and not any(word in _UNTIL for word in after)
         if len(chosen) < 2 or not (subject or apiece):
             return []
-        return [said for each in chosen if (said := self._weighed(one, each)) is not None]
+        made = (self._weighed(one, each) for each in chosen)
+        return [row for row in made if row is not None]
 
     def _opening(self, one: Amount) -> int:
         """The first word of the clauses that lead up to a number: no other number and no variable lies between."""

@@ -47,11 +47,11 @@ def test_a_missing_goal_is_asked_for_and_the_answer_read(
     answer(monkeypatch, "How many of each should be made to maximize the profit?\ny\nn\n")
     told, asked = read(capsys, SHOP, "--interactive")
     assert "no words such as maximize or minimize" in asked
-    assert "Is 'stools' counted in whole units? [Y/n]" in asked and "Is 'shelf' counted" in asked
+    assert "Is 'stools' counted in whole units? [Y/n]" in asked and "Is 'shelves' counted" in asked
     assert told["complete"] and told["status"] == "optimal"
     assert told["model"]["text"].endswith(f"{SHOP.strip()} {GOAL}")
     variables = told["model"]["variables"]
-    assert variables["stools"]["domain"] == "integer" and variables["shelf"].get("domain") is None  # continuous
+    assert variables["stools"]["domain"] == "integer" and variables["shelves"].get("domain") is None  # continuous
     assert [one["sources"]["domain"]["origin"] for one in variables.values()] == ["user", "user"]
     assert not any("is taken to be" in one["sentence"] for one in told["findings"])
     assert told["objective"] == 682  # 12.4 shelves
@@ -74,7 +74,7 @@ def test_what_is_accepted_with_an_empty_line_is_no_assumption(
 ) -> None:
     answer(monkeypatch, "\nperhaps\nY\n")
     told, asked = read(capsys, SHOP + GOAL, "--interactive")
-    assert asked.count("Is 'shelf'") == 2  # what is neither yes nor no is asked for again
+    assert asked.count("Is 'shelves'") == 2  # what is neither yes nor no is asked for again
     for one in told["model"]["variables"].values():
         assert (one["domain"], one["sources"]["domain"]["origin"]) == ("integer", "user")
 
@@ -86,7 +86,7 @@ def test_questions_are_printed_with_the_report(
     assert main([SHOP + GOAL, "--interactive"]) == 0
     out, err = capsys.readouterr()
     assert err == "" and out.startswith("Is 'stools' counted in whole units? [Y/n]")
-    assert "'shelf' is taken to be integer" in out and "'stools' is taken to be" not in out
+    assert "'shelves' is taken to be integer" in out and "'stools' is taken to be" not in out
 
 
 def test_a_sentence_adds_what_it_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
