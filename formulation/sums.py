@@ -1,4 +1,4 @@
-"""Drafts with named sums: each number stands where the text says it, and a word of the text says what it adds to."""
+"""Drafts as a small model writes them: variables and sums by words of the text, numbers where the text says them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from formulation.quantities import Figure
 from formulation.reading.words import table
 from formulation.sentences import sentence_at, sentences
-from formulation.wire import Draft, Line, Term, write, write_line
+from formulation.wire import Draft, Line, Term, references, write, write_line
 
 __all__ = ["named"]
 
@@ -25,6 +25,7 @@ _PASSED: Final = table(
     "take sold sell sells hundred thousand million two three four five six seven eight nine ten"
 )
 _WORD: Final = re.compile(r"[A-Za-z]+")
+_VARIABLE: Final = re.compile(r"\bV(\d+)\b")
 _SOUGHT: Final = re.compile(r"\b(?:maxim|minim)i[sz]\w*", re.I)
 _MOST: Final = 24
 _SHARED: Final = 0.8  # how much it counts against a word that it stands beside another sum's numbers
@@ -39,7 +40,7 @@ class _Sum:
 
 
 def named(draft: Draft, text: str, figures: Sequence[Figure]) -> str:
-    """The lines of a draft in the order of the text, weighted sums by name where all their terms have numbers.
+    """The lines of a draft in the order of the text, variables by name, and sums by name where all terms have numbers.
 
     `parse` of what is returned gives the draft again, but for the order of its lines and terms.
     """
@@ -58,7 +59,8 @@ def named(draft: Draft, text: str, figures: Sequence[Figure]) -> str:
         told.append((at, number + 1, _written(line, names)))
     head = write(Draft(draft.variables, ()))
     rest = [*(_written(goal, names) for goal in goals), *(line for *_, line in sorted(told, key=lambda x: x[:2]))]
-    return head + "".join(f"{line}\n" for line in rest)
+    called = references([one.words for one in draft.variables])
+    return head + "".join(f"{_VARIABLE.sub(lambda found: called[int(found[1]) - 1], line)}\n" for line in rest)
 
 
 def _own_tags(line: Line, names: dict[tuple[Term, ...], str]) -> Iterator[int]:

@@ -24,7 +24,7 @@ from formulation.quantities import numbers_in
 from formulation.schema import Problem, read_problem
 from formulation.tables import Given, listed
 from formulation.votes import Candidate, distinct
-from formulation.wire import grammar, parse, write
+from formulation.wire import declared_in, grammar, parse, write
 
 __all__ = ["Documents", "Drafts"]
 
@@ -55,11 +55,11 @@ class Drafts:
     def grammar(self, problem: Question, before: str, unit: Literal["step", "answer"]) -> str:
         """What may follow the lines `before`: numbers are those of the text, variables those declared."""
         written = before.splitlines()
-        variables = sum(line.startswith("var ") for line in written)
+        declared = [words for line in written if (words := declared_in(line)) is not None]
         return grammar(
             tags_in(problem.question),
-            variables=variables,
-            lines=len(written) - variables,
+            declared=declared,
+            lines=len(written) - len(declared),
             unit="line" if unit == "step" else "draft",
         )
 

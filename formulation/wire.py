@@ -1,13 +1,13 @@
-"""The compact format that a small model writes: version 2.
+"""The compact format that a small model writes: version 3.
 
 Code tags the numbers of a text; the model never writes one. It names the variables by words of the text, then writes
 one line a declaration, its kind first:
 
-    var int chairs                      V1, whole numbers; also: real, yes
-    var int tables                      V2
+    var int oak chairs                  the first variable, V1, whole numbers; also: real, yes
+    var int oak tables                  V2
     max profit                          or min; the sum of what lines such as the next two say of profit
-    N5 V1 profit                        N5 is what one V1 adds to profit
-    N6 V2 profit
+    N5 chairs profit                    N5 is what one of V1 adds to profit
+    N6 tables profit
     linear <= N3 | N1*V1 + N2*V2        a weighted sum, its terms written out
     linear <= N3 | hours                or named as above
     bound >= N7 | V1
@@ -27,14 +27,16 @@ one line a declaration, its kind first:
     either bound <= N1 | V1 or bound >= N2 | V2
     when V1 : linear <= N3 | N1*V1 + N2*V2
 
-Lines stand in any order behind the variables. Naming sums lets a small model say each number where it reads it, in the
-order of the text, and leaves putting them together to code; `named` writes a draft so. The format has its own version,
-apart from the one of stored problems.
+Lines stand in any order behind the variables. Wherever V1, V2, ... stand, a variable may be called by its own word
+instead (`references`): a small model copies a word from beside a number more surely than it counts variables. Naming
+sums lets it say each number where it reads it, in the order of the text, and leaves putting them together to code;
+`formulation.sums.named` writes a draft so. The format has its own version, apart from the one of stored problems.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -53,16 +55,18 @@ __all__ = [
     "Line",
     "Short",
     "Term",
+    "declared_in",
     "grammar",
     "parse",
     "parse_line",
+    "references",
     "statement_lines",
     "tags_of",
     "write",
     "write_line",
 ]
 
-VERSION: Final = 2
+VERSION: Final = 3
 MOST_VARIABLES: Final = 12
 _MOST_LINES: Final = 60
 _MOST_TEXT: Final = 8000  # characters
@@ -212,6 +216,23 @@ def _sum(terms: Sequence[Term]) -> str:
     return text
 
 
+_WORD: Final = re.compile(r"[A-Za-z]+(?:[1-9]\d*)?")
+_RESERVED: Final = frozenset({*SHAPES, *DOMAINS, "var", "not", "or"})
+
+
+def references(names: Sequence[str]) -> list[str]:
+    """What the variables of these names are called in lines: the first word that no other name has, else V1, V2, ..."""
+    words = [
+        [w for w in _WORD.findall(name) if w.lower() not in _RESERVED and not re.fullmatch(r"[NVnv]\d+", w)]
+        for name in names
+    ]
+    counts = Counter(word for own in words for word in {w.lower() for w in own})
+    return [
+        next((word for word in own if counts[word.lower()] == 1), f"V{number}")
+        for number, own in enumerate(words, start=1)
+    ]
+
+
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 _TOKEN: Final = re.compile(r"\s*(<=|>=|==|[|/:+*-]|[A-Za-z]+(?:[1-9]\d*)?|[01](?!\d)|$)")
@@ -224,6 +245,7 @@ def parse(text: str, numbers: int) -> Draft:
     variables: list[Declared] = []
     written: list[tuple[int, str]] = []
     sums: dict[str, list[Term]] = {}
+    called: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -233,8 +255,10 @@ def parse(text: str, numbers: int) -> Draft:
                 raise DataError("variables come before all else")
             if kind == "var":
                 variables.append(_declared(rest))
-            elif _is_part(line):
-                name, terms = _Reader(_tokens(line), len(variables), numbers).part()
+                continue
+            called = called or _called(variables)
+            if _is_part(line):
+                name, terms = _Reader(_tokens(line, called), len(variables), numbers).part()
                 sums.setdefault(name, []).extend(terms)
             else:
                 written.append((number, line))
@@ -244,7 +268,7 @@ def parse(text: str, numbers: int) -> Draft:
     named = {name: tuple(dict.fromkeys(terms)) for name, terms in sums.items()}
     for number, line in written:
         try:
-            lines.append(parse_line(line, len(variables), numbers, named))
+            lines.append(parse_line(line, len(variables), numbers, named, called))
         except DataError as error:
             raise DataError(f"line {number}: {error}") from None
     if len(variables) > MOST_VARIABLES or len(lines) > _MOST_LINES:
@@ -259,6 +283,12 @@ def _declared(rest: str) -> Declared:
     if not words.strip():
         raise DataError("a variable needs its words")
     return Declared(domain, " ".join(words.split()))
+
+
+def declared_in(line: str) -> str | None:
+    """The words of the variable that a line declares; None where it declares none."""
+    head, _, rest = line.strip().partition(" ")
+    return " ".join(rest.partition(" ")[2].split()) if head == "var" else None
 
 
 def statement_lines(text: str) -> list[int]:
@@ -277,23 +307,39 @@ def _is_part(line: str) -> bool:
     return re.match(r"\s*N\d", line) is not None
 
 
-def parse_line(line: str, variables: int, numbers: int, sums: Mapping[str, tuple[Term, ...]] | None = None) -> Line:
-    """One declaration, for so many variables and tagged numbers, and the sums that have names. Raises DataError."""
-    reader = _Reader(_tokens(line), variables, numbers, sums or {})
+def _called(variables: Sequence[Declared]) -> dict[str, str]:
+    """V1, V2, ... by what the variables are called, in lower case."""
+    return {name.lower(): f"V{n}" for n, name in enumerate(references([one.words for one in variables]), start=1)}
+
+
+def parse_line(
+    line: str,
+    variables: int,
+    numbers: int,
+    sums: Mapping[str, tuple[Term, ...]] | None = None,
+    called: Mapping[str, str] | None = None,
+) -> Line:
+    """One declaration, for so many variables and tagged numbers. Raises DataError.
+
+    `sums` are those that have names; `called` gives V1, V2, ... for the words that variables are called by.
+    """
+    reader = _Reader(_tokens(line, called or {}), variables, numbers, sums or {})
     found = reader.line(tuple(SHAPES))
     reader.word("")
     return found
 
 
-def _tokens(line: str) -> list[str]:
-    found, at = [], 0
+def _tokens(line: str, called: Mapping[str, str]) -> list[str]:
+    """The tokens of a line, variables by number. Its first word is its kind, or a tag."""
+    found: list[str] = []
+    at = 0
     while at < len(line):
         match = _TOKEN.match(line, at)
         if match is None or match.end() == at:
             raise DataError(f"cannot read {line[at:].strip()!r:.20}")
         at = match.end()
         if match[1]:
-            found.append(match[1])
+            found.append(called.get(match[1].lower(), match[1]) if found else match[1])
     return found
 
 
@@ -419,16 +465,18 @@ def grammar(
     numbers: int,
     names: Sequence[str] = (),
     *,
-    variables: int = 0,
+    declared: Sequence[str] = (),
     lines: int = 0,
     unit: Literal["draft", "line"] = "draft",
 ) -> str:
-    """What may follow a draft's first `variables` and `lines`, as a GBNF grammar: all the rest, or one line of it.
+    """What may follow a draft's `declared` variables and first `lines`, as a GBNF grammar: all the rest, or one line.
 
     `numbers` is how many tagged numbers the text has; `names` are the words that variables may have (default: any
-    letters, digits, blanks and hyphens). Every text that it allows can be read: a line names only variables that were
-    declared, and one variable and one line at least there are. One line may be none where the draft may end.
+    letters, digits, blanks and hyphens). One variable and one line at least there are; one line may be none where the
+    draft may end. Behind a first line, every line names only variables that were declared, so that it can be read;
+    before, while it is open which there will be, they may be called by any word.
     """
+    variables = len(declared)
     counts = range(max(variables, 1), MOST_VARIABLES + 1) if not lines else [variables]
     more = [n for n in counts if n > variables] if not lines else []
     if lines:
@@ -453,7 +501,7 @@ def grammar(
     weight = '(tag "*")? ' if numbers else ""
     for n in counts:
         rules += [
-            f"variable{n} ::= {' | '.join(_quoted(f'V{k}') for k in range(1, n + 1))}",
+            f"variable{n} ::= {' | '.join([*(_quoted(f'V{k}') for k in range(1, n + 1)), *_words(declared, n)])}",
             f'terms{n} ::= {"name | " if numbers else ""}"-"? {weight}variable{n} '
             f'((" + " | " - ") {weight}variable{n}){{0,{MOST_VARIABLES}}}',
             f'variables{n} ::= variable{n} (" + " variable{n}){{0,{MOST_VARIABLES}}}',
@@ -466,6 +514,13 @@ def grammar(
         if not lines and unit == "draft":
             rules.append(f'body{n} ::= (line{n} "\\n"){{1,{_MOST_LINES}}}')
     return "\n".join(rules) + "\n"
+
+
+def _words(declared: Sequence[str], variables: int) -> list[str]:
+    """The words that variables may be called by: their own, or any where they are not all declared yet."""
+    if len(declared) < variables:
+        return ["[A-Za-z] [A-Za-z]{1,23} [0-9]{0,2}", "[A-MO-UW-Za-z] [0-9]{0,2}"]  # V4 is none where there are three
+    return [_quoted(word) for n, word in enumerate(references(declared), start=1) if word != f"V{n}"]
 
 
 def _rule(kind: str, variables: int) -> str:

@@ -19,12 +19,12 @@ from tests.formulation.test_wire import NUMBERS, TEXT, drafts
 NAMED = """var int desks
 var int chairs
 max profit
-N1 V1 hours
-N2 V2 hours
+N1 desks hours
+N2 chairs hours
 linear <= N3 | hours
-bound >= N4 | V1
-N5 V1 profit
-N6 V2 profit
+bound >= N4 | desks
+N5 desks profit
+N6 chairs profit
 """
 
 
@@ -80,9 +80,9 @@ def test_mistakes_of_parts_have_their_line(wrong: str, told: str) -> None:
 
 def test_what_is_left_out_is_read_again_where_the_text_says_it() -> None:
     at = {
-        "bound >= N4 | V1\n": [("unused number", 6)],
-        "N2 V2 hours\n": [("unused number", 4), ("unbounded", 2)],
-        "N6 V2 profit\n": [("unused number", 8)],
+        "bound >= N4 | desks\n": [("unused number", 6)],
+        "N2 chairs hours\n": [("unused number", 4), ("unbounded", 2)],
+        "N6 chairs profit\n": [("unused number", 8)],
     }
     for line, found in at.items():
         doubtful = [(one.topic, one.line) for one in doubts(WORKSHOP, FIGURES, NAMED.replace(line, ""))]
@@ -97,7 +97,7 @@ def test_the_grammar_allows_named_drafts() -> None:
     lines = NAMED.splitlines(keepends=True)
     assert accepts(xgrammar.Grammar.from_ebnf(grammar(6)), NAMED)
     for at in (2, 3, 7):
-        state = {"variables": 2, "lines": at - 2}
+        state = {"declared": ("desks", "chairs"), "lines": at - 2}
         assert accepts(xgrammar.Grammar.from_ebnf(grammar(6, **state)), "".join(lines[at:]))
         assert accepts(xgrammar.Grammar.from_ebnf(grammar(6, **state, unit="line")), lines[at])
     assert not accepts(xgrammar.Grammar.from_ebnf(grammar(6)), "var int x\nN7 V1 hours\nmax hours\n")

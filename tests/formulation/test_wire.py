@@ -22,6 +22,7 @@ from formulation.wire import (
     grammar,
     parse,
     parse_line,
+    references,
     write,
     write_line,
 )
@@ -212,9 +213,30 @@ def test_the_grammar_goes_on_anywhere() -> None:
         return bool(accepts(xgrammar.Grammar.from_ebnf(grammar(9, **state)), text))
 
     for at in (0, 1, 2, 3, 9):
-        state = {"variables": min(at, 2), "lines": max(at - 2, 0)}
+        state = {"declared": ("desks", "chairs")[:at], "lines": max(at - 2, 0)}
         assert allows("".join(written[at:]), **state)
         assert allows(written[at], **state, unit="line")
         assert allows("", **state) == (at > 2) == allows("", **state, unit="line")
         assert not allows("max V3\n", **state) and not allows("max V3\n", **state, unit="line")
         assert allows("var yes lamps\n", **state, unit="line") == (at <= 2)
+        assert allows("max desks + chairs\n", **state) == (at >= 2)
+        assert not allows("max desks + lamps\n", **state, unit="line")
+    assert allows("var int lamps\nbound <= 1 | lamps\n", declared=("desks",))
+    assert not allows("bound <= 1 | lamps\n", declared=("desks",))
+
+
+def test_variables_are_called_by_the_first_word_that_is_theirs_alone() -> None:
+    assert references(["oak chairs", "oak tables"]) == ["chairs", "tables"]
+    assert references(["Model A", "Model B", "model"]) == ["A", "B", "V3"]
+    assert references(["2-piece suits", "3-piece suits"]) == ["V1", "V2"]
+    assert references(["not sold", "sum", "N1 lamps", "x1"]) == ["sold", "V2", "lamps", "x1"]
+    assert references([]) == []
+
+
+def test_words_and_numbers_of_variables_say_the_same() -> None:
+    head = "var int oak chairs\nvar real oak tables\n"
+    named = "N1 chairs hours\nN2 Tables hours\nlinear <= N3 | hours\nmax N4*chairs - tables\nif chairs : not tables\n"
+    numbered = "N1 V1 hours\nN2 V2 hours\nlinear <= N3 | hours\nmax N4*V1 - V2\nif V1 : not V2\n"
+    assert parse(head + named, 4) == parse(head + numbered, 4)
+    with pytest.raises(DataError, match="oak stands where V1, V2"):
+        parse(head + "max N1*oak\n", 4)
