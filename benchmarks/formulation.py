@@ -43,7 +43,7 @@ from formulation.metrics import (
 from formulation.model import Model
 from formulation.nl4opt import load_gold
 from formulation.numbers import number
-from formulation.reader import METHODS, Method, ModelReading, Reader
+from formulation.reader import METHODS, SAMPLES, TEMPERATURE, Method, ModelReading, Reader
 from formulation.rules import read as read_by_rules
 from formulation.schema import Problem, read_problem
 from formulation.solve import solve
@@ -153,8 +153,8 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     add("--adapter", help="LoRA folder (default: the shipped one where there is one)")
     add("--backend", default="auto", help="vllm or transformers (default: vLLM where it is installed)")
     add("--engine", action="append", default=[], metavar="KEY=VALUE", help="option of the engine; may be repeated")
-    add("--samples", type=int, default=16, help="drafts of a text (default: 16)")
-    add("--temperature", type=float, default=0.7)
+    add("--samples", type=int, default=SAMPLES, help=f"drafts of a text (default: {SAMPLES})")
+    add("--temperature", type=float, default=TEMPERATURE)
     add("--seed", type=int, default=0)
     add("--concurrency", type=int, default=8, help="texts read together (default: 8)")
     add("--time-limit", type=float, default=10.0, help="seconds of the solver for one model (default: 10)")

@@ -30,7 +30,7 @@ from data.stats import wilson
 from formulation.metrics import canonical_of_example, canonical_of_model, tally
 from formulation.model import Model
 from formulation.ranker import FEATURES, Ranker, fit
-from formulation.reader import ModelReading, Reader
+from formulation.reader import SAMPLES, TEMPERATURE, ModelReading, Reader
 from formulation.schema import Problem, read_problem
 from formulation.votes import Candidate, distinct
 from search.driver import drive_many
@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--policy", help="the model (default: the embedded one)")
     add("--adapter", help="LoRA folder (default: the shipped one)")
-    add("--samples", type=int, default=16)
-    add("--temperature", type=float, default=0.7)
+    add("--samples", type=int, default=SAMPLES)
+    add("--temperature", type=float, default=TEMPERATURE)
     add("--synthesis", type=Path, help="rows of data.synthesis; those held out are read")
     add("--limit", type=int, default=100, help="such rows at most (default: 100)")
     add("--penalty", type=float, default=1.0, help="ridge penalty (default: 1)")

@@ -33,7 +33,7 @@ from formulation.lines import one_line, shown
 from formulation.model import Model, load
 from formulation.numbers import Number, decimal_text
 from formulation.pipeline import formulate
-from formulation.reader import FORMATS, METHODS, Reader
+from formulation.reader import FORMATS, METHODS, SAMPLES, Reader
 from formulation.report import Block, Heading, Paragraph, Table, show
 from formulation.schema import Problem, suggestion
 from formulation.solve import Solution, solve
@@ -133,7 +133,7 @@ def _description_parser() -> Parser:
     add("--adapter", metavar="FOLDER", help="its LoRA adapter (default: the one shipped for the embedded model)")
     add("--method", choices=METHODS, default="search", help="how it reads (default: search)")
     add("--format", choices=FORMATS, default="auto", help="what it writes: lines, json (default: what it is made for)")
-    add("--samples", type=int, default=16, help="drafts that it writes (default: 16)")
+    add("--samples", type=int, default=SAMPLES, help=f"drafts that it writes (default: {SAMPLES})")
     add("--backend", default="auto", help="vllm or transformers (default: vLLM where it is installed)")
     add("--engine", action="append", default=[], metavar="KEY=VALUE", help="an engine option; may be repeated")
     return parser

@@ -43,12 +43,15 @@ if TYPE_CHECKING:
     from search.algorithm import Algorithm
     from search.tree import Tree
 
-__all__ = ["FORMATS", "METHODS", "Format", "Method", "ModelReading", "Ranked", "Reader"]
+__all__ = ["FORMATS", "METHODS", "SAMPLES", "TEMPERATURE", "Format", "Method", "ModelReading", "Ranked", "Reader"]
 
 Format = Literal["auto", "lines", "json"]
 Method = Literal["one-step", "vote", "phased", "search"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+SAMPLES: Final = 8
+TEMPERATURE: Final = 0.5
+"""How many drafts of a text are written, and how, unless something else is asked for."""
 _ROOM: Final = 64  # tokens that must be left for an answer
 
 
@@ -130,8 +133,8 @@ class Reader(Synchronous):
         adapter: str | None = None,
         method: Method = "search",
         format: Format = "auto",
-        samples: int = 16,
-        temperature: float = 0.7,
+        samples: int = SAMPLES,
+        temperature: float = TEMPERATURE,
         seed: int = 0,
         backend: str = "auto",
         engine: Mapping[str, str] | None = None,
