@@ -47,9 +47,9 @@ def test_the_last_marked_answer_is_the_answer(text, answer):
     ids=lambda text: repr(text[:8]),
 )
 def test_hostile_text_takes_linear_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     final_answer(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
