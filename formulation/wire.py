@@ -266,6 +266,7 @@ def parse(text: str, numbers: int) -> Draft:
             raise DataError(f"line {number}: {error}") from None
     lines: list[Line] = []
     named = {name: tuple(dict.fromkeys(terms)) for name, terms in sums.items()}
+    _lend(named, written, called)
     for number, line in written:
         try:
             lines.append(parse_line(line, len(variables), numbers, named, called))
@@ -274,6 +275,18 @@ def parse(text: str, numbers: int) -> Draft:
     if len(variables) > MOST_VARIABLES or len(lines) > _MOST_LINES:
         raise DataError(f"more than {MOST_VARIABLES} variables or {_MOST_LINES} lines")
     return Draft(tuple(variables), tuple(lines))
+
+
+def _lend(sums: dict[str, tuple[Term, ...]], written: Sequence[tuple[int, str]], called: Mapping[str, str]) -> None:
+    """Give the one sum that no line uses to the one name in lines that no number is said to add to.
+
+    A small model says what 'printing' takes and then limits 'hours'.
+    """
+    used = {word.lower() for _, line in written for word in re.findall(r"(?:\||max|min) ([A-Za-z]+)\b", line)}
+    idle = [name for name in sums if name not in used]
+    unknown = sorted(word for word in used - set(sums) if _stem(word) not in called)
+    if len(idle) == len(unknown) == 1:
+        sums[unknown[0]] = sums[idle[0]]
 
 
 def _declared(rest: str) -> Declared:
@@ -308,8 +321,24 @@ def _is_part(line: str) -> bool:
 
 
 def _called(variables: Sequence[Declared]) -> dict[str, str]:
-    """V1, V2, ... by what the variables are called, in lower case."""
-    return {name.lower(): f"V{n}" for n, name in enumerate(references([one.words for one in variables]), start=1)}
+    """V1, V2, ... by the stems of what the variables are called: their words first, then what else names only one."""
+    names = [one.words for one in variables]
+    words = [[_stem(w) for w in _WORD.findall(name) if w.lower() not in _RESERVED] for name in names]
+    counts = Counter(word for own in words for word in set(own))
+    heads = Counter(own[0] for own in words if own)
+    found: dict[str, str] = {}
+    for number, (own, reference) in enumerate(zip(words, references(names), strict=True), start=1):
+        found[_stem(reference)] = f"V{number}"
+        found |= {word: f"V{number}" for word in own if counts[word] == 1}
+    for number, own in enumerate(words, start=1):
+        if own and heads[own[0]] == 1:
+            found.setdefault(own[0], f"V{number}")  # 'AC seats' beside 'non-AC seats'
+    return found
+
+
+def _stem(word: str) -> str:
+    lower = word.lower()
+    return lower[:-1] if lower.endswith("s") and not lower.endswith("ss") and len(lower) > 3 else lower
 
 
 def parse_line(
@@ -321,7 +350,7 @@ def parse_line(
 ) -> Line:
     """One declaration, for so many variables and tagged numbers. Raises DataError.
 
-    `sums` are those that have names; `called` gives V1, V2, ... for the words that variables are called by.
+    `sums` are those that have names; `called` gives V1, V2, ... for the stems of words that variables are called by.
     """
     reader = _Reader(_tokens(line, called or {}), variables, numbers, sums or {})
     found = reader.line(tuple(SHAPES))
@@ -339,7 +368,7 @@ def _tokens(line: str, called: Mapping[str, str]) -> list[str]:
             raise DataError(f"cannot read {line[at:].strip()!r:.20}")
         at = match.end()
         if match[1]:
-            found.append(called.get(match[1].lower(), match[1]) if found else match[1])
+            found.append(called.get(_stem(match[1]), match[1]) if found else match[1])
     return found
 
 

@@ -240,3 +240,17 @@ def test_words_and_numbers_of_variables_say_the_same() -> None:
     assert parse(head + named, 4) == parse(head + numbered, 4)
     with pytest.raises(DataError, match="oak stands where V1, V2"):
         parse(head + "max N1*oak\n", 4)
+
+
+def test_variables_are_known_by_the_stem_of_any_word_of_theirs_alone_or_by_their_first() -> None:
+    head = "var int AC seats\nvar int non-AC seats\nvar int standing tickets\n"
+    assert parse(head + "max N1*AC + N2*non + N3*ticket\n", 4) == parse(head + "max N1*V1 + N2*V2 + N3*V3\n", 4)
+    with pytest.raises(DataError, match="seats stands where V1, V2"):
+        parse(head + "max N1*seats\n", 4)
+
+
+def test_the_one_sum_that_no_line_uses_is_the_one_that_no_number_adds_to() -> None:
+    head = "var int x\nN1 x printing\nmin x\n"
+    assert parse(head + "linear <= N2 | hours\n", 2) == parse(head + "linear <= N2 | printing\n", 2)
+    with pytest.raises(DataError, match="no number is said to add to 'hours'"):
+        parse(head + "N2 x ink\nlinear <= N2 | hours\n", 2)
