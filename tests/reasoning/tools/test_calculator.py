@@ -70,10 +70,10 @@ def test_values_are_exact(expr, value):
     ids=lambda expr: expr[:20],
 )
 def test_anything_else_fails_in_microseconds(expr):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(CalculatorError) as raised:
         evaluate(expr)
-    assert time.perf_counter() - started < 0.005
+    assert time.process_time() - started < 0.005
     assert len(str(raised.value)) < 100
 
 
@@ -199,9 +199,9 @@ def test_a_line_without_annotations_has_none():
 
 @pytest.mark.parametrize("line", ["<<" * 10**5, ">>" * 10**5, "<<1+1=" * 10**5, "<<" + "1" * 10**6 + "=1>>"])
 def test_a_long_line_takes_linear_time(line):
-    started = time.perf_counter()
+    started = time.process_time()
     check(line)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(("split", "total", "fine"), [("train", 23_716, 23_714), ("test", 4_282, 4_281)])
