@@ -52,10 +52,7 @@ def guided(names: Sequence[str], text: str, roles: Mapping[int, Role] | None = N
     `roles` as in `formulation.reading.numbers.amounts`.
     """
     parsed = Text(text)
-    phrases = []
-    for name in names:
-        own = Text(name)
-        phrases.append(tuple(word.stem for word in own.words))
+    phrases = [tuple(word.stem for word in Text(name).words) for name in names]
     if not phrases or not all(phrases) or len(set(phrases)) < len(phrases):
         return None
     found = naming(parsed, phrases)

@@ -307,7 +307,7 @@ def declared_in(line: str) -> str | None:
 def statement_lines(text: str) -> list[int]:
     """Which lines of a draft, counted from 0, are statements: one for each of its `lines`, in their order."""
     lines = [(at, line) for at, line in enumerate(text.splitlines()) if line.strip()]
-    return [at for at, line in lines if not line.strip().startswith("var ") and not _is_part(line)]
+    return [at for at, line in lines if declared_in(line) is None and not _is_part(line)]
 
 
 def tags_of(line: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +12,11 @@ from search.codec import tree_from_json, tree_to_json
 from search.driver import drive, replay
 from search.dvts import DVTS
 from search.mcts import MCTS
-from search.particles import ParticleSearch
 from search.toy import ToyWorker
 from search.tree import Tree
 from search.types import Expand, Segment, State, Step
 
-from .test_properties import METHODS, TOYS, shape
+from .test_properties import METHODS, TOYS, orderly, shape
 
 PROMPTS = ((1000,), (2000, 2001), (3000,))
 ROOT = State("p", PROMPTS[0], 7, PROMPTS[1:])
@@ -65,10 +63,7 @@ def test_many_children_are_told_apart_by_their_prompts_too():
 @settings(max_examples=60, deadline=None)
 @given(METHODS, TOYS, st.integers(0, 10**6))
 def test_every_method_searches_from_several_prompts(algorithm, toy, seed):
-    if isinstance(algorithm, MCTS):
-        algorithm = replace(algorithm, parallel=1)
-    if isinstance(algorithm, ParticleSearch):
-        algorithm = replace(algorithm, lookahead=0)
+    algorithm = orderly(algorithm)
     tree, log = asyncio.run(drive(algorithm, ROOT, toy))
     used = {tree.prompt_number(c) for c in tree.nodes[0].children}
     assert used == set(range(min(3, tree.nodes[0].asked)))

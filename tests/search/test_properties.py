@@ -109,13 +109,19 @@ def shape(algorithm, tree: Tree):
     return nodes, answers, tree.policy_usage, tree.reward_usage
 
 
+def orderly(algorithm):
+    """The algorithm without the options under which the order of arrival has a say."""
+    if isinstance(algorithm, MCTS):
+        return replace(algorithm, parallel=1)
+    if isinstance(algorithm, ParticleSearch):
+        return replace(algorithm, lookahead=0)  # particles at one node take its continuations as they come
+    return algorithm
+
+
 @settings(max_examples=60, deadline=None)
 @given(METHODS, TOYS, st.integers(0, 10**6))
 def test_arrival_order_does_not_change_the_result(algorithm, toy, seed):
-    if isinstance(algorithm, MCTS):
-        algorithm = replace(algorithm, parallel=1)
-    if isinstance(algorithm, ParticleSearch):
-        algorithm = replace(algorithm, lookahead=0)  # particles at one node take its continuations as they come
+    algorithm = orderly(algorithm)
     ordered, _ = run(algorithm, toy)
     shuffled, _ = run(algorithm, ToyWorker(toy.branching, toy.depth, toy.answers, shuffle=random.Random(seed)))
     assert shape(algorithm, shuffled) == shape(algorithm, ordered)
