@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
+from functools import lru_cache
 
 from data.errors import UserError
 
@@ -37,4 +39,10 @@ def load_object(spec: str, group: str) -> object:
 
 def registered(group: str) -> frozenset[str]:
     """Names that installed packages register as entry points of `group`."""
+    return _registered(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=64)
+def _registered(group: str, path: tuple[str, ...]) -> frozenset[str]:
+    """Kept for a `sys.path`: reading what every installed package registers takes longer than a short search."""
     return frozenset(importlib.metadata.entry_points(group=group).names)

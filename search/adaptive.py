@@ -16,7 +16,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.ranking import Vote, rank
+from search.checks import choice, share, whole
+from search.ranking import VOTES, Vote, rank
 from search.tree import ROOT, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
@@ -39,6 +40,12 @@ class AdaptiveBestOfN:
     prune_after: int = 2
     vote: Vote = "best"
     needs_reward = True
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n, prune_after=self.prune_after)
+        share(threshold=self.threshold, keep=self.keep)
+        choice("vote", self.vote, VOTES)
 
     def start(self, root: State) -> Tree:
         """The first sample."""

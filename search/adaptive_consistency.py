@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from search.checks import choice, whole
 from search.ranking import rank
 from search.tree import ROOT, Tree
 from search.types import Answer, Expand, Expanded, Finish, Outcome, Request, State
@@ -44,6 +45,14 @@ class AdaptiveConsistency:
     rule: Rule = "beta"
     window: int = 5
     needs_reward = False
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n, parallel=self.parallel)
+        whole(2, window=self.window)
+        choice("rule", self.rule, RULES)
+        if not (isinstance(self.confidence, int | float) and 0.5 < self.confidence <= 1):
+            raise ValueError(f"confidence must be a number above 0.5 and at most 1, not {self.confidence}")
 
     def start(self, root: State) -> Tree:
         """The first samples of the stream."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.ranking import Vote, rank
-from search.tree import ROOT, Aggregate, Tree
+from search.checks import choice, whole
+from search.ranking import VOTES, Vote, rank
+from search.tree import AGGREGATES, ROOT, Aggregate, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
 __all__ = ["BeamSearch"]
@@ -27,6 +28,12 @@ class BeamSearch:
     vote: Vote = "best"
     aggregate: Aggregate = "last"
     needs_reward = True
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, width=self.width, expand=self.expand, max_depth=self.max_depth)
+        choice("vote", self.vote, VOTES)
+        choice("aggregation", self.aggregate, AGGREGATES)
 
     def start(self, root: State) -> Tree:
         """Sample the first steps."""

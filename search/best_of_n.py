@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.ranking import Vote, rank
-from search.tree import ROOT, Aggregate, Tree
+from search.checks import choice, whole
+from search.ranking import VOTES, Vote, rank
+from search.tree import AGGREGATES, ROOT, Aggregate, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
 __all__ = ["BestOfN"]
@@ -22,6 +23,12 @@ class BestOfN:
     n: int = 16
     vote: Vote = "majority"
     aggregate: Aggregate = "last"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n)
+        choice("vote", self.vote, VOTES)
+        choice("aggregation", self.aggregate, AGGREGATES)
 
     @property
     def needs_reward(self) -> bool:

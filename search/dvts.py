@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.ranking import Vote, rank
-from search.tree import ROOT, Aggregate, Tree
+from search.checks import choice, whole
+from search.ranking import VOTES, Vote, rank
+from search.tree import AGGREGATES, ROOT, Aggregate, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
 __all__ = ["DVTS"]
@@ -27,13 +28,22 @@ class DVTS:
     aggregate: Aggregate = "last"
     needs_reward = True
 
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n, expand=self.expand, max_depth=self.max_depth)
+        choice("vote", self.vote, VOTES)
+        choice("aggregation", self.aggregate, AGGREGATES)
+        if self.n % self.expand:
+            told = f"{self.n} is no multiple of {self.expand}"
+            raise ValueError(f"dvts splits n samples into n / expand subtrees: {told}")
+
     def start(self, root: State) -> Tree:
         """Sample the first steps of every subtree."""
         tree = Tree(root)
         # subtrees: outstanding samples and rewards, and candidate nodes of each; owner: the subtree of each sample;
         # scoring: the subtrees that wait for a node's reward (two may have sampled the same first step).
         tree.memo = {"subtrees": [], "owner": {}, "scoring": {}, "finished": []}
-        for _ in range(max(1, self.n // self.expand)):
+        for _ in range(self.n // self.expand):
             tree.memo["subtrees"].append({})
             self._expand(tree, len(tree.memo["subtrees"]) - 1, ROOT)
         return tree

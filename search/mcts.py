@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from search.ranking import Vote, rank
-from search.tree import ROOT, Aggregate, Node, Tree
+from search.checks import amount, choice, share, whole
+from search.ranking import VOTES, Vote, rank
+from search.tree import AGGREGATES, ROOT, Aggregate, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
 __all__ = ["MCTS", "VARIANTS", "Variant"]
@@ -59,7 +60,17 @@ class MCTS:
     needs_reward = True
 
     def __post_init__(self) -> None:
-        """Refuse the one variant that is a class of its own."""
+        """Refuse impossible parameters, and the one variant that is a class of its own."""
+        choice("variant", self.variant, VARIANTS)
+        self._check_variant()
+        whole(1, iterations=self.iterations, expand=self.expand, max_depth=self.max_depth, parallel=self.parallel)
+        whole(0, commit=self.commit)
+        amount(c=self.c, virtual_loss=self.virtual_loss)
+        share(widen=self.widen)
+        choice("vote", self.vote, (*VOTES, "descend"))
+        choice("aggregation", self.aggregate, AGGREGATES)
+
+    def _check_variant(self) -> None:
         if self.variant == "mcts-dpo":
             raise ValueError("the variant 'mcts-dpo' is the class search.mcts_dpo.MCTSDPO")
 
@@ -75,7 +86,7 @@ class MCTS:
         tree.memo = {"started": 0, "simulations": {}, "owner": {}}
         if self.commit:
             tree.memo |= {"root": ROOT, "before": 0}  # where simulations begin, and those started before it
-        tree.nodes[ROOT].selectable = self.iterations > 0
+        tree.nodes[ROOT].selectable = True
         return tree
 
     def ask(self, tree: Tree) -> Sequence[Request]:

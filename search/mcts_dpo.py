@@ -37,8 +37,7 @@ class MCTSDPO(MCTS):
 
     variant: Variant = "mcts-dpo"
 
-    def __post_init__(self) -> None:
-        """Refuse what these rules have no meaning for."""
+    def _check_variant(self) -> None:
         if self.variant != "mcts-dpo":
             raise ValueError(f"the variant '{self.variant}' is the class search.mcts.MCTS")
         if self.parallel != 1:

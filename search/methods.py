@@ -5,44 +5,43 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from search.adaptive import AdaptiveBestOfN
-from search.adaptive_consistency import RULES, AdaptiveConsistency
+from search.adaptive_consistency import AdaptiveConsistency
 from search.algorithm import Algorithm
 from search.beam import BeamSearch
 from search.best_of_n import BestOfN
 from search.dvts import DVTS
 from search.mcts import MCTS, VARIANTS
 from search.mcts_dpo import MCTSDPO
-from search.particles import RESAMPLING, ParticleSearch
+from search.particles import ParticleSearch
 from search.plans import PlanSearch
-from search.ranking import VOTES
 from search.refinement import Refinement
-from search.tree import AGGREGATES
 
-__all__ = ["METHODS", "make_method", "method_params", "parameters"]
+__all__ = ["METHODS", "Method", "make_method", "method_params", "parameters"]
 
-METHODS: Final[Mapping[str, type[Any]]] = {
-    "greedy": BestOfN,  # one sample; the policy's temperature 0 makes it greedy
-    "best-of-n": BestOfN,
-    "beam": BeamSearch,
-    "dvts": DVTS,
-    "mcts": MCTS,
-    "adaptive": AdaptiveBestOfN,
-    "refine": Refinement,
-    "plan": PlanSearch,
-    "particle": ParticleSearch,
-    "adaptive-consistency": AdaptiveConsistency,
-}
-_POSITIVE = ("n", "width", "expand", "max_depth", "iterations", "parallel", "prune_after", "root_expand")
-_SHARES = ("threshold", "keep", "bound", "ess", "widen")
-_LEAST: Final[Mapping[str, int]] = {"commit": 0, "lookahead": 0, "window": 2, "local": 0, "anew": 0}
-_CHOICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "aggregate": ("aggregation", AGGREGATES),
-    "resample": ("resampling", RESAMPLING),
-    "rule": ("rule", RULES),
-    "variant": ("variant", VARIANTS),
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A registered method: its class, a dataclass of parameters that checks them, and what it does in one line."""
+
+    algorithm: type[Any]
+    summary: str
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "greedy": Method(BestOfN, "one solution at temperature 0"),
+    "best-of-n": Method(BestOfN, "n whole solutions, then a vote"),
+    "beam": Method(BeamSearch, "step-level beam search, SBS(B1,B2) of AlphaMath"),
+    "dvts": Method(DVTS, "diverse verifier tree search: n / expand subtrees, each keeps its best step"),
+    "mcts": Method(MCTS, f"Monte Carlo tree search; variant: {', '.join(VARIANTS)}"),
+    "adaptive": Method(AdaptiveBestOfN, "best-of-n that stops, prunes and picks by one judgement"),
+    "refine": Method(Refinement, "GLoRe: a draft, refined where its score says so"),
+    "plan": Method(PlanSearch, "CPL: tree search over the steps of a plan, a solution after each plan"),
+    "particle": Method(ParticleSearch, "particles drawn anew by exp(value / alpha) after every step"),
+    "adaptive-consistency": Method(AdaptiveConsistency, "a majority vote that stops when it is settled"),
 }
 
 
@@ -54,7 +53,7 @@ def parameters(name: str) -> dict[str, Any]:
         raise ValueError(f"unknown method '{name}': choose one of {', '.join(METHODS)}{hint}")
     if name == "greedy":
         return {}
-    return _flat({f.name: f.default for f in dataclasses.fields(METHODS[name])})
+    return _flat({f.name: f.default for f in dataclasses.fields(METHODS[name].algorithm)})
 
 
 def _flat(params: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def _flat(params: dict[str, Any]) -> dict[str, Any]:
     inner = params["rollout"]
     # A class from outside the package is told by its own name, as elsewhere.
     own = MCTS if isinstance(inner, MCTSDPO) else type(inner)  # a variant goes by its method's name
-    names = [name for name, kind in METHODS.items() if kind is own and name != "greedy"]
+    names = [name for name, method in METHODS.items() if method.algorithm is own and name != "greedy"]
     name = names[0] if names else f"{type(inner).__module__}:{type(inner).__qualname__}"
     return {**params, "rollout": name, **{f"rollout.{key}": value for key, value in method_params(inner).items()}}
 
@@ -90,31 +89,10 @@ def make_method(name: str, params: Mapping[str, Any] | None = None) -> Algorithm
     """The named algorithm. Raises ValueError, one line, for an unknown name or parameter or an impossible value."""
     known = parameters(name)
     given = _make_rollout(dict(params or {}), known)
-    for key, value in given.items():
+    for key in given:
         if key not in known:
             raise ValueError(f"the method '{name}' has no parameter '{key}'; it has: {', '.join(known) or 'none'}")
-        if key in _POSITIVE and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{key} must be a whole number of at least 1, not {value}")
-        if key in _SHARES and (not isinstance(value, int | float) or not 0 <= value <= 1):
-            raise ValueError(f"{key} must be a number from 0 to 1, not {value}")
-        if key in ("c", "virtual_loss") and not (isinstance(value, int | float) and 0 <= value < float("inf")):
-            raise ValueError(f"{key} must be a number of at least 0, not {value}")
-        if key == "alpha" and not (type(value) in (int, float) and value >= 0):  # infinity is plain sampling
-            raise ValueError(f"{key} must be a number of at least 0, not {value}")
-        if key == "confidence" and not (isinstance(value, int | float) and 0.5 < value <= 1):
-            raise ValueError(f"{key} must be a number above 0.5 and at most 1, not {value}")
-        if key in _LEAST and (type(value) is not int or value < _LEAST[key]):
-            raise ValueError(f"{key} must be a whole number of at least {_LEAST[key]}, not {value}")
-        votes = (*VOTES, "descend") if name == "mcts" else VOTES
-        if key == "vote" and value not in votes:
-            raise ValueError(f"unknown vote '{value}': choose one of {', '.join(votes)}")
-        if key in _CHOICES and value not in _CHOICES[key][1]:
-            raise ValueError(f"unknown {_CHOICES[key][0]} '{value}': choose one of {', '.join(_CHOICES[key][1])}")
-    if name == "dvts":
-        n, expand = given.get("n", known["n"]), given.get("expand", known["expand"])
-        if n % expand:
-            raise ValueError(f"dvts splits n samples into n / expand subtrees: {n} is no multiple of {expand}")
-    factory = MCTSDPO if given.get("variant") == "mcts-dpo" else METHODS[name]
+    factory = MCTSDPO if given.get("variant") == "mcts-dpo" else METHODS[name].algorithm
     algorithm: Algorithm = factory(**({"n": 1} if name == "greedy" else given))
     return algorithm
 

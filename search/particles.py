@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
-from search.ranking import Vote, rank
-from search.tree import ROOT, Aggregate, Tree
+from search.checks import amount, choice, share, whole
+from search.ranking import VOTES, Vote, rank
+from search.tree import AGGREGATES, ROOT, Aggregate, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
 __all__ = ["RESAMPLING", "ParticleSearch", "Resampling", "draw", "effective_sample_size"]
@@ -64,6 +65,16 @@ class ParticleSearch:
     vote: Vote = "majority"
     aggregate: Aggregate = "last"
     needs_reward = True
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n, max_depth=self.max_depth)
+        whole(0, lookahead=self.lookahead)
+        amount(finite=False, alpha=self.alpha)
+        share(ess=self.ess)
+        choice("resampling", self.resample, RESAMPLING)
+        choice("vote", self.vote, VOTES)
+        choice("aggregation", self.aggregate, AGGREGATES)
 
     def start(self, root: State) -> Tree:
         """All particles at the root."""

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.algorithm import Algorithm
+from search.checks import amount, choice, whole
 from search.nested import ONE_SAMPLE, best_of_run, is_run, start_run, tell_run
-from search.ranking import Vote, rank
+from search.ranking import VOTES, Vote, rank
 from search.tree import ROOT, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
@@ -47,6 +48,12 @@ class PlanSearch:
     opening = "plan"  # the action whose prompt the root is
     needs_reward = True
     needs_logprobs = True  # for the prior
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, iterations=self.iterations, root_expand=self.root_expand, expand=self.expand, max_depth=self.max_depth)
+        amount(c=self.c)
+        choice("vote", self.vote, VOTES)
 
     def start(self, root: State) -> Tree:
         """A root to start from."""

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.algorithm import Algorithm
+from search.checks import choice, share, whole
 from search.nested import ONE_SAMPLE, best_of_run, is_run, pending_value, start_run, tell_run
-from search.ranking import Vote, rank
+from search.ranking import VOTES, Vote, rank
 from search.tree import ROOT, Node, Tree
 from search.types import Answer, Evaluate, Evaluated, Expand, Expanded, Finish, Outcome, Request, State
 
@@ -44,6 +45,13 @@ class Refinement:
     vote: Vote = "best"
     rollout: Algorithm = ONE_SAMPLE
     needs_reward = True
+
+    def __post_init__(self) -> None:
+        """Refuse impossible parameters."""
+        whole(1, n=self.n)
+        whole(0, local=self.local, anew=self.anew)
+        share(threshold=self.threshold, bound=self.bound)
+        choice("vote", self.vote, VOTES)
 
     def start(self, root: State) -> Tree:
         """Start the drafts."""

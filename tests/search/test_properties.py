@@ -49,7 +49,7 @@ METHODS = st.one_of(
         st.sampled_from(["last", "min", "mean", "product"]),
     ),
     st.builds(BeamSearch, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
-    st.builds(DVTS, st.integers(1, 9), st.integers(1, 3), st.integers(1, 5)),
+    st.builds(lambda k, expand, depth: DVTS(k * expand, expand, depth), *(st.integers(1, most) for most in (4, 3, 5))),
     st.builds(MCTS, st.integers(1, 12), st.integers(1, 4), max_depth=st.integers(1, 5), parallel=st.integers(1, 3)),
     TREE_SEARCHES,
     st.builds(
