@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,9 +27,11 @@ from typing import Any
 from benchmarks.common import print_table, write_result
 from benchmarks.peers.adapters.common import Job
 from benchmarks.peers.environments import InstallError, environment
-from benchmarks.peers.server import Tokens, forget, serving, tokens
+from benchmarks.peers.server import CPU, ServerError, Tokens, forget, serving, tokens
 from benchmarks.peers.systems import SYSTEMS, System
+from data.errors import UserError
 from data.records import Problem
+from reasoning.cli import Parser, run_command
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.gsm8k import Gsm8k
 
@@ -36,7 +39,6 @@ __all__ = ["correct", "main", "row"]
 
 ADAPTERS = Path(__file__).parent / "adapters"
 MODEL = "model"
-CPU = ("--enforce-eager", "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192", "--dtype", "bfloat16")
 
 
 def model_folder(policy: str | None, adapter: str | None) -> Path:
@@ -84,7 +86,7 @@ def correct(problem: Problem, text: str) -> bool:
 
 
 def run_system(system: System, python: Path, job: Job, limit: float) -> dict[str, Any]:
-    """The adapter's result, or `error` with the last line it said."""
+    """The adapter's result, or `error` with the last error it said."""
     with tempfile.TemporaryDirectory() as scratch:
         asked, answered = Path(scratch) / "job.json", Path(scratch) / "result.json"
         asked.write_text(json.dumps(asdict(job)), encoding="utf-8")
@@ -95,19 +97,32 @@ def run_system(system: System, python: Path, job: Job, limit: float) -> dict[str
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
+            env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
             start_new_session=True,
         )
         try:
             said, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
+        except BaseException as stop:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+            if not isinstance(stop, subprocess.TimeoutExpired):
+                raise
             return {"error": f"not finished after {limit:.0f} s"}
         if process.returncode or not answered.is_file():
-            lines = [line.strip() for line in said.splitlines() if line.strip()]
-            return {"error": (lines or [f"ended with {process.returncode}"])[-1][:300]}
+            return {"error": _why(process.returncode, said)}
         result: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
+        if [type(text) for text in result["texts"]] != [str] * len(job.questions):
+            return {"error": f"gave {len(result['texts'])} results that are not one text for each question"}
         return result
+
+
+def _why(code: int, said: str) -> str:
+    """The last line of an output that names an exception, else the last one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Exit|Interrupt)\b", line)]
+    ended = f"ended by signal {-code}" if code < 0 else f"ended with {code}"
+    return (errors or ([] if code < 0 else lines) or [ended])[-1][:300]
 
 
 def row(system: System, problems: Sequence[Problem], result: dict[str, Any], spent: Tokens) -> dict[str, Any]:
@@ -134,16 +149,19 @@ def row(system: System, problems: Sequence[Problem], result: dict[str, Any], spe
 
 def run(args: argparse.Namespace) -> int:
     """Environments first, then the server, then one system after the other."""
-    problems = Gsm8k().load("test", data_dir=None, limit=args.limit, offset=0)
     chosen = [s for s in SYSTEMS if not args.systems or s.script in args.systems or s.environment in args.systems]
-    pythons: dict[str, Path] = {}
-    errors: dict[str, str] = {}
-    for system in chosen:
-        print(f"{system.name}: environment ...", file=sys.stderr, flush=True)
+    if not chosen:
+        names = sorted({n for s in SYSTEMS for n in (s.script, s.environment) if n})
+        raise UserError(f"--systems {' '.join(args.systems)}: take some of {', '.join(names)}")
+    problems = Gsm8k().load("test", data_dir=None, limit=args.limit, offset=0)
+    pythons: dict[str | None, Path] = {}
+    errors: dict[str | None, str] = {}
+    for system in {s.environment: s for s in chosen}.values():
+        print(f"{system.environment or 'this'} environment ...", file=sys.stderr, flush=True)
         try:
-            pythons[system.name] = environment(system, args.environments.resolve(), args.install_limit)
+            pythons[system.environment] = environment(system, args.environments.resolve(), args.install_limit)
         except InstallError as error:
-            errors[system.name] = f"not installed: {error}"
+            errors[system.environment] = f"not installed: {error}"
     folder = model_folder(args.policy, args.adapter)
     args.environments.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
@@ -151,21 +169,29 @@ def run(args: argparse.Namespace) -> int:
     with serving(folder, MODEL, args.port, args.environments / "server.log", options) as url:
         job = job_of(args, url, folder, problems)
         _warm_up(job)
+        settings = {k: v for k, v in asdict(job).items() if k not in ("questions", "url", "tokenizer")}
         for system in chosen:
-            nothing = Tokens(0, 0, 0)
-            if system.name in errors:
-                rows.append(row(system, problems, {"error": errors[system.name]}, nothing))
-                continue
-            forget(url)
-            before = tokens(url)
-            result = run_system(system, pythons[system.name], job, args.run_limit)
-            rows.append(row(system, problems, result, tokens(url) - before))
+            result: dict[str, Any] = {"error": errors.get(system.environment)}
+            spent = Tokens(0, 0, 0)
+            if system.environment in pythons:
+                result, spent = measure(system, pythons[system.environment], job, args.run_limit)
+            rows.append(row(system, problems, result, spent))
             told = result.get("error") or f"{result['seconds']:.1f} s"
             print(f"{system.name}: {told}", file=sys.stderr, flush=True)
-            settings = {k: v for k, v in asdict(job).items() if k not in ("questions", "url", "tokenizer")}
             write_result("peers", rows, questions=len(problems), settings=settings)
     report(rows)
     return 0
+
+
+def measure(system: System, python: Path, job: Job, limit: float) -> tuple[dict[str, Any], Tokens]:
+    """A system's result and what it spent, from an empty prefix cache. A server that ended is the system's error."""
+    try:
+        forget(job.url)
+        before = tokens(job.url)
+        result = run_system(system, python, job, limit)
+        return result, tokens(job.url) - before
+    except ServerError as error:
+        return {"error": str(error)}, Tokens(0, 0, 0)
 
 
 def report(rows: Sequence[dict[str, Any]]) -> None:
@@ -195,7 +221,7 @@ def _warm_up(job: Job) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.peers")
+    parser = Parser(description=__doc__, prog="python -m benchmarks.peers")
     add = parser.add_argument
     add("--limit", type=int, default=32, help="the first N GSM8K test questions")
     add("--systems", nargs="+", metavar="NAME", help="only these environments or scripts, such as its-hub")
@@ -212,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--environments", type=Path, default=Path("out/peers"), metavar="DIR", help="where the environments are made")
     add("--install-limit", type=float, default=600.0, metavar="SECONDS", help="for each environment")
     add("--run-limit", type=float, default=3600.0, metavar="SECONDS", help="for each system")
-    return run(parser.parse_args(argv))
+    return run_command(lambda: run(parser.parse_args(argv)))
 
 
 if __name__ == "__main__":

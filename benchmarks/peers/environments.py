@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.peers.systems import System
@@ -27,15 +28,21 @@ def environment(system: System, root: Path, limit: float) -> Path:
         return Path(sys.executable)
     folder = root / system.environment
     python, done = folder / "bin" / "python", folder / _DONE
-    wanted = repr(system.install)
+    # A peer that needs torch gets the build that is here: next to `2.13.0+cpu` no CUDA libraries of several GB.
+    constraint = f"torch=={version('torch')}"
+    wanted = repr((constraint, system.install))
     if done.is_file() and done.read_text(encoding="utf-8") == wanted:
         return python
     shutil.rmtree(folder, ignore_errors=True)
     begun = time.monotonic()
     _run([sys.executable, "-m", "venv", str(folder)], limit)
+    constraints = folder / "constraints.txt"
+    constraints.write_text(f"{constraint}\n", encoding="utf-8")
+    # Only what is imported is worth compiling: Python does it then.
+    pip = (str(python), "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check")
     for arguments in system.install:
         left = limit - (time.monotonic() - begun)
-        _run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q", *arguments], left)
+        _run([*pip, "-c", str(constraints), *arguments], left)
     done.write_text(wanted, encoding="utf-8")
     return python
 
@@ -47,9 +54,11 @@ def _run(command: list[str], limit: float) -> None:
     )
     try:
         said, _ = process.communicate(timeout=max(limit, 1.0))
-    except subprocess.TimeoutExpired:
+    except BaseException as stop:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        if not isinstance(stop, subprocess.TimeoutExpired):
+            raise
         raise InstallError(f"not installed within the time limit: {' '.join(command[2:])[:200]}") from None
     if process.returncode:
         raise InstallError(_last(said))

@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-__all__ = ["Tokens", "forget", "serving", "tokens"]
+from reasoning.engine.base import EngineError
+
+__all__ = ["ServerError", "Tokens", "forget", "serving", "tokens"]
 
 CHAT = Path(__file__).parent / "chat.jinja"
 START_SECONDS = 600.0
+# Eager as compiling takes minutes; whole prompts in one step as vLLM 0.32 ends on a CPU when a prompt of a request with
+# a seed is computed in two; a cache of fixed size as vLLM would else want 92% of the memory, and not start without.
+CPU = (
+    *("--enforce-eager", "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192", "--dtype", "bfloat16"),
+    *("--kv-cache-memory-bytes", str(4 * 2**30)),
+)
+IDLE_SECONDS = 60.0
 _COUNTER = re.compile(r"^vllm:(prompt_tokens|prompt_tokens_cached|generation_tokens)_total(?:\{[^}]*\})? (\S+)$", re.M)
+
+
+class ServerError(EngineError):
+    """The server does not start, has ended, or does not answer as it should: one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +54,47 @@ class Tokens:
 
 
 def tokens(url: str) -> Tokens:
-    """The counters of the server's /metrics."""
-    answer = httpx.get(f"{url.removesuffix('/v1')}/metrics", timeout=30)
-    answer.raise_for_status()
-    return read(answer.text)
+    """The counters of the server's /metrics. Raises ServerError."""
+    return read(_ask("GET", url, "metrics", timeout=30).text)
 
 
 def read(text: str) -> Tokens:
-    """The counters in Prometheus' text format, summed over engines."""
-    sums = dict.fromkeys(("prompt_tokens", "prompt_tokens_cached", "generation_tokens"), 0.0)
+    """The counters in Prometheus' text format, summed over engines. Raises ServerError where one is not there."""
+    sums: dict[str, float] = {}
     for name, value in _COUNTER.findall(text):
-        sums[name] += float(value)
-    return Tokens(*(int(sums[n]) for n in ("prompt_tokens", "prompt_tokens_cached", "generation_tokens")))
+        sums[name] = sums.get(name, 0.0) + float(value)
+    try:
+        return Tokens(*(int(sums[n]) for n in ("prompt_tokens", "prompt_tokens_cached", "generation_tokens")))
+    except KeyError as error:
+        raise ServerError(f"the server's /metrics has no counter {error}: serve with vLLM 0.32") from None
 
 
 def forget(url: str) -> None:
-    """Empty the prefix cache, so that no system reads what another one has computed."""
-    httpx.post(f"{url.removesuffix('/v1')}/reset_prefix_cache", timeout=60).raise_for_status()
+    """Empty the prefix cache, so that no system reads what another one has computed. Raises ServerError.
+
+    The server refuses while requests run, as those of a system that was ended may for a moment.
+    """
+    end = time.monotonic() + IDLE_SECONDS
+    while not _ask("POST", url, "reset_prefix_cache", timeout=60).json().get("success"):
+        if time.monotonic() > end:
+            raise ServerError(f"the server's prefix cache is still in use after {IDLE_SECONDS:.0f} s")
+        time.sleep(0.2)
+
+
+def _ask(method: str, url: str, path: str, *, timeout: float) -> httpx.Response:
+    try:
+        answer = httpx.request(method, f"{url.removesuffix('/v1')}/{path}", timeout=timeout, trust_env=False)
+        return answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise ServerError(f"the server does not answer /{path} ({type(error).__name__})") from None
 
 
 @contextmanager
-def serving(model: Path, name: str, port: int, log: Path, options: list[str]) -> Iterator[str]:
-    """Start vLLM's OpenAI server for a model folder; yields its address. RuntimeError where it does not start."""
+def serving(model: Path, name: str, port: int, log: Path, options: Sequence[str]) -> Iterator[str]:
+    """Start vLLM's OpenAI server for a model folder; yields its address. ServerError where it does not start."""
+    with socket.socket() as probe:  # another server there would answer in this one's place
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ServerError(f"port {port} is taken: choose another with --port")
     command = [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
         *("--served-model-name", name, "--port", str(port), "--host", "127.0.0.1"),
@@ -89,24 +122,21 @@ def _wait(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}: see {log}")
+            raise ServerError(f"the server ended with {process.returncode}: see {log}")
         try:
-            if httpx.get(health, timeout=5).status_code == 200:
+            if httpx.get(health, timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(1.0)
-    raise RuntimeError(f"the server did not answer within {START_SECONDS:.0f} s: see {log}")
+    raise ServerError(f"the server did not answer within {START_SECONDS:.0f} s: see {log}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and the engine process behind it."""
-    for kind, patience in ((signal.SIGTERM, 30.0), (signal.SIGKILL, 10.0)):
-        try:
-            os.killpg(process.pid, kind)
-            process.wait(patience)
-            return
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+    """End the server, and whatever of its processes is left then."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30.0)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10.0)

@@ -73,8 +73,13 @@ SYSTEMS: Final = (
         "thinkbooster_beam",
         environment="thinkbooster",
         install=(
-            ("--no-deps", "thinkbooster==0.1.1"),
-            ("lm-polygraph==0.7.0", "openai", "parse", "pylatexenc", "regex", "requests", "sympy", "word2number"),
+            ("--no-deps", "thinkbooster==0.1.1", "lm-polygraph==0.7.0"),
+            (
+                *("torch", "transformers", "datasets", "sentence-transformers", "scikit-learn", "scipy", "pandas"),
+                *("numpy", "spacy", "nltk", "bert-score", "rouge-score", "sacrebleu", "boostedprob", "absl-py"),
+                *("pillow", "openai", "diskcache", "omegaconf", "requests", "tqdm"),
+                *("parse", "pylatexenc", "regex", "sympy", "word2number", "antlr4-python3-runtime==4.9.3"),
+            ),
         ),
         reward="perplexity of the step",
         lacks="a reward of one's own without a local model; many first steps (2 instead of 8)",

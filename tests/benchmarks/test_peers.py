@@ -2,21 +2,23 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.__main__ import ADAPTERS, correct, report, row, run_system
+from benchmarks.peers.__main__ import ADAPTERS, correct, main, measure, report, row, run_system
 from benchmarks.peers.adapters.common import Job, Server
 from benchmarks.peers.adapters.stepsolver_beam import Plain, best, lockstep, together
 from benchmarks.peers.environments import InstallError, environment
-from benchmarks.peers.server import CHAT, Tokens, read
+from benchmarks.peers.server import CHAT, ServerError, Tokens, forget, read, serving
 from benchmarks.peers.systems import SYSTEMS, System
 from data.records import Problem
 
@@ -81,20 +83,21 @@ def test_lockstep_waits_for_the_slowest_of_a_batch() -> None:
 
 
 @contextmanager
-def scripted(answers: list[dict]) -> Iterator[tuple[str, list[dict]]]:
-    """A server that gives these answers in turn, and what it was asked."""
+def scripted(answers: list[dict], *, closing: bool = False) -> Iterator[tuple[str, list[dict]]]:
+    """A server that gives these answers in turn, and what it was asked; `closing` ends each connection unsaid."""
     asked: list[dict] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            asked.append(json.loads(self.rfile.read(int(self.headers["content-length"])) or "null"))
             data = json.dumps(answers[len(asked) - 1]).encode()
             self.send_response(200 if "choices" in answers[len(asked) - 1] else 400)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+            self.close_connection = closing
 
         def log_message(self, *_: object) -> None:
             pass
@@ -122,6 +125,22 @@ def test_the_shared_client_samples_steps_and_judges() -> None:
     assert (asked[0]["stop"], asked[0]["max_tokens"], asked[0]["temperature"]) == (["\n"], 80, 0.7)
     assert asked[1]["prompt"] == "Question: 2 and 3\nAnswer: a\n\nRight? ("
     assert asked[1]["logprob_token_ids"] == [5, 7]
+
+
+def test_what_is_too_long_to_be_judged_is_worth_nothing() -> None:
+    refused = {"error": {"message": "This model's maximum context length is 2048 tokens."}}
+    with scripted([refused, {"message": "no"}]) as (url, _):
+        server = Server(job(url))
+        assert server.judge("2 and 3", " and so on" * 1000) == 0.0
+        with pytest.raises(RuntimeError, match="HTTP 400"):
+            server.judge("2 and 3", "")
+
+
+def test_a_connection_that_the_server_closed_while_it_was_idle_is_made_anew() -> None:
+    with scripted([{"choices": [{"text": " a\n"}]}, {"choices": [{"text": " b\n"}]}], closing=True) as (url, asked):
+        server = Server(job(url))
+        assert [server.step("2 and 3", ""), server.step("2 and 3", " a\n")] == [" a\n", " b\n"]
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -165,6 +184,37 @@ vllm:generation_tokens_created{engine="0"} 1.7e+09
     assert (read(text) - Tokens(100, 50, 10)).computed == 900 - 550 + 1500
 
 
+def test_a_server_without_these_counters_is_refused() -> None:
+    with pytest.raises(ServerError, match="no counter 'prompt_tokens_cached'"):
+        read('vllm:prompt_tokens_total{engine="0"} 1\n')
+
+
+def test_the_prefix_cache_is_emptied_as_soon_as_no_request_is_running() -> None:
+    with scripted([{"choices": [], "success": False}, {"choices": [], "success": True}]) as (url, asked):
+        forget(url)
+        assert len(asked) == 2
+
+
+def test_a_server_that_has_ended_is_the_systems_error() -> None:
+    result, spent = measure(SYSTEMS[0], Path(sys.executable), job(), 60)
+    assert result == {"error": "the server does not answer /reset_prefix_cache (ConnectError)"}
+    assert spent == Tokens(0, 0, 0)
+
+
+def test_a_port_that_is_taken_is_not_another_servers(tmp_path: Path) -> None:
+    with (
+        scripted([]) as (url, _),
+        pytest.raises(ServerError, match="is taken: choose another with --port"),
+        serving(tmp_path, "model", int(url.split(":")[2].removesuffix("/v1")), tmp_path / "log", []),
+    ):
+        pass
+
+
+def test_systems_that_there_are_not_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--systems", "its-hubb"]) == 2
+    assert "--systems its-hubb: take some of its-hub, its_hub_beam" in capsys.readouterr().err
+
+
 def test_the_same_judgement_for_every_system() -> None:
     problem = Problem("p", "?", answer="1200")
     assert correct(problem, " so\n#### $1,200\n")
@@ -195,6 +245,34 @@ def test_an_adapter_that_cannot_run_gives_its_last_line() -> None:
     assert result == {"error": "ModuleNotFoundError: No module named 'its_hub'"}
 
 
+@pytest.mark.parametrize(
+    ("does", "error"),
+    [
+        (
+            """echo '{"texts": ["a", "b"], "seconds": 1}' > $3""",
+            "gave 2 results that are not one text for each question",
+        ),
+        ("""echo '{"texts": [null], "seconds": 1}' > $3""", "gave 1 results that are not one text for each question"),
+        ("echo peer.Error: no model; echo bye; exit 1", "peer.Error: no model"),
+        ("echo usage; exit 3", "usage"),
+        ("exit 3", "ended with 3"),
+        ("echo 5 of 9; kill -9 $$", "ended by signal 9"),
+    ],
+)
+def test_what_a_system_did_wrong_is_its_error(tmp_path: Path, does: str, error: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{does}\n")
+    python.chmod(0o755)
+    assert run_system(System("peer", "x", environment="peer"), python, job(), 60) == {"error": error}
+
+
+def test_the_peak_memory_is_the_systems_own() -> None:
+    ballast = b"x" * (200 << 20)  # of the process that starts it
+    says = "from common import peak_mib; print(peak_mib())"
+    out = subprocess.run([sys.executable, "-c", says], cwd=ADAPTERS, capture_output=True, text=True, check=True).stdout
+    assert 1 < float(out) < 100 < len(ballast) >> 20
+
+
 def test_an_adapter_that_takes_too_long_is_ended() -> None:
     slow = System("slow", "stepsolver_beam", "together")
     assert run_system(slow, Path(sys.executable), job(), 0.01) == {"error": "not finished after 0 s"}
@@ -205,6 +283,8 @@ def test_an_environment_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     system = System("peer", "x", environment="peer", install=(("--no-index", str(wheel)),))
     with pytest.raises(InstallError, match="no_such_wheel"):
         environment(system, tmp_path, 120)
+    # torch, where a peer needs it, is the build that is here.
+    assert (tmp_path / "peer" / "constraints.txt").read_text() == f"torch=={version('torch')}\n"
     with pytest.raises(InstallError, match="not installed within the time limit"):
         environment(system, tmp_path, 0)
 

@@ -9,7 +9,6 @@ import asyncio
 import http.client
 import json
 import math
-import resource
 import sys
 import threading
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Job", "Server", "main", "run_async"]
+__all__ = ["Job", "Server", "main", "peak_mib", "run_async"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Server:
         return str(self._post(body)["choices"][0]["text"])
 
     def judge(self, question: str, so_far: str) -> float:
-        """The reward of a partial solution, in [0, 1]."""
+        """The reward of a partial solution, in [0, 1]; 0 where it is too long to be judged."""
         tokens = sorted({self.job.good, self.job.bad})
         body = {
             "prompt": f"Question: {question}\nAnswer:{so_far}{self.job.judge}",
@@ -79,7 +78,12 @@ class Server:
             "logprob_token_ids": tokens,
             "return_tokens_as_token_ids": True,
         }
-        top = self._post(body)["choices"][0]["logprobs"]["top_logprobs"][0]
+        try:
+            top = self._post(body)["choices"][0]["logprobs"]["top_logprobs"][0]
+        except RuntimeError as error:
+            if "maximum context length" not in str(error):
+                raise
+            return 0.0  # a step without end, of a system that knows no token limit per step
         good, bad = (float(top[f"token_id:{t}"]) for t in (self.job.good, self.job.bad))
         return 1.0 / (1.0 + math.exp(min(bad - good, 700.0)))
 
@@ -90,18 +94,26 @@ class Server:
         return "####" in text or not text.endswith("\n") or not last.strip()
 
     def _post(self, body: dict[str, Any]) -> Any:
+        data = json.dumps({"model": self.job.model, **body})
+        try:
+            answer = self._send(data)
+        except (ConnectionError, http.client.BadStatusLine):
+            # The server closes connections that were idle for some seconds; a new one is not idle.
+            del self._local.connection
+            answer = self._send(data)
+        text = answer.read().decode()
+        if answer.status != 200:
+            raise RuntimeError(f"HTTP {answer.status}: {text[:300]}")
+        return json.loads(text)
+
+    def _send(self, data: str) -> http.client.HTTPResponse:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             assert self._address.hostname is not None
             connection = http.client.HTTPConnection(self._address.hostname, self._address.port, timeout=600)
             self._local.connection = connection
-        data = json.dumps({"model": self.job.model, **body})
         connection.request("POST", f"{self._address.path}/completions", data, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        if answer.status != 200:
-            raise RuntimeError(f"HTTP {answer.status}: {text[:300]}")
-        return json.loads(text)
+        return connection.getresponse()
 
 
 def run_async(work: Any) -> Any:
@@ -114,12 +126,17 @@ def run_async(work: Any) -> Any:
     return asyncio.run(everything())
 
 
+def peak_mib() -> float:
+    """The peak memory of this process. Not getrusage's, in which the peak of the process that started it lives on."""
+    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def main(solve: Callable[[Job, Server, str], list[str]]) -> None:
     """Solve the job's questions and write texts, seconds (without imports) and the peak memory of this process."""
     job = Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     begun = time.perf_counter()
     texts = solve(job, Server(job), sys.argv[3] if len(sys.argv) > 3 else "")
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    result = {"texts": texts, "seconds": seconds, "peak_mib": peak}
+    result = {"texts": texts, "seconds": seconds, "peak_mib": peak_mib()}
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")

@@ -98,4 +98,6 @@ def solve(job: Job, server: Server, mode: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    from transformers import AutoTokenizer  # noqa: F401 -- an import, which is timed for no system
+
     main(solve)

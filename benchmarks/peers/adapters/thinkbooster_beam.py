@@ -8,34 +8,41 @@ from thinkbooster.generators.api import StepCandidateGeneratorThroughAPI
 from thinkbooster.generators.base import convert_trajectory_to_string
 from thinkbooster.models.blackboxmodel_with_streaming import BlackboxModelWithStreaming
 from thinkbooster.scorers import StepScorerConfidence
-from thinkbooster.step_boundary_detectors import ThinkingMarkerDetector
+from thinkbooster.step_boundary_detectors.base import StepBoundaryDetectorBase
 from thinkbooster.strategies import StrategyBeamSearch
 
-_KINDS = ("sequence", "conclusion", "thinking", "verification", "reasoning", "correction", "structure")
+
+class Lines(StepBoundaryDetectorBase):
+    """Lines as steps. Its own detectors want 200 characters and a full stop, and cut an answer at its first sign."""
+
+    def __init__(self, tokens):
+        self.min_step_tokens, self.max_step_tokens = 1, tokens
+
+    def detect_steps(self, text, **_):
+        return text.splitlines(keepends=True)
+
+    def get_vllm_stop_tokens(self):
+        return ["\n"]
+
+    def is_step_complete(self, text, tokens=None):
+        return "\n" in text
+
+    def is_trajectory_complete(self, text, reached_eos=False):
+        return reached_eos or "####" in text or not text.strip()
+
+    def extract_step_text(self, text):
+        return "".join(self.detect_steps(text)[:1])
 
 
 def solve(job: Job, server: Server, mode: str) -> list[str]:
     """All questions in one call."""
     model = BlackboxModelWithStreaming("none", job.model, supports_logprobs=True, base_url=job.url)
-    scored = APIWithUncertainty(
-        model=model, stat_calculators=[VLLMLogprobsExtractionCalculator()], estimator=Perplexity()
-    )
-    lines = ThinkingMarkerDetector(**{f"use_{kind}": False for kind in _KINDS}, custom_markers=["\n"])
-    lines.min_step_tokens, lines.max_step_tokens = 1, job.step_tokens
-    generator = StepCandidateGeneratorThroughAPI(
-        scored,
-        detector=lines,
-        answer_patterns=["####"],
-        max_new_tokens=job.step_tokens,
-        temperature=job.temperature,
-        top_p=1.0,
-        prefill_mode=True,
-    )
-    strategy = StrategyBeamSearch(
-        generator, StepScorerConfidence(), job.width, job.expand, job.depth, aggregation="mean", prompt_buffer=100
-    )
-    requests = [[{"role": "user", "content": question}] for question in job.questions]
-    found = strategy.generate_trajectories_batch(requests)
+    scored = APIWithUncertainty(model, [VLLMLogprobsExtractionCalculator()], Perplexity())
+    settings = {"max_new_tokens": job.step_tokens, "temperature": job.temperature, "top_p": 1.0, "prefill_mode": True}
+    generator = StepCandidateGeneratorThroughAPI(scored, detector=Lines(job.step_tokens), **settings)
+    how = {"aggregation": "mean", "prompt_buffer": 100}
+    strategy = StrategyBeamSearch(generator, StepScorerConfidence(), job.width, job.expand, job.depth, **how)
+    found = strategy.generate_trajectories_batch([[{"role": "user", "content": q}] for q in job.questions])
     return [convert_trajectory_to_string(f["steps"]) for f in found]
 
 
