@@ -18,8 +18,9 @@ from typing import Final
 from data.command import Parser, run_command
 from data.errors import DataError, UserError
 from data.rows import RowFile, read_rows
+from data.scale import SCALE_NAMES, Scale, add_scale_options
 from data.synthesis.generators import GENERATORS
-from data.synthesis.parallel import made_rows
+from data.synthesis.parallel import made_rows, made_rows_scaled
 from data.synthesis.statistics import Statistics, draw
 
 __all__ = ["main"]
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--processes", type=int, default=2, help="default: 2")
     parser.add_argument("--generator", help="only rows of this generator (default: all, by weight)")
+    add_scale_options(parser)
     args = parser.parse_args(arguments)
+    scale = Scale.of({name: getattr(args, name) for name in SCALE_NAMES})
     names = [generator.name for generator in GENERATORS]
     if args.n < 1 or args.processes < 1:
         raise UserError("--n and --processes must be at least 1")
@@ -56,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = broken = 0
     with RowFile(args.out / "rows.jsonl", settings) as rows, RowFile(args.out / "hard.jsonl", settings) as hard:
         left = [index for index in range(args.n) if f"{args.seed}/{index}" not in rows.done]
-        for row in made_rows(left, args.processes, seed=args.seed, check=args.check, name=args.generator):
+        how = {"seed": args.seed, "check": args.check, "name": args.generator}
+        for row in made_rows_scaled(left, scale, **how) if scale else made_rows(left, args.processes, **how):
             made += 1
             broken += bool(row.get("faults"))
             for fault in row.get("faults", ()):

@@ -1,4 +1,4 @@
-"""Rows made and checked in several processes.
+"""Rows made and checked in several processes, or by Ray actors.
 
 It is a module of its own because a fresh process finds what it is to do by the module's name, and a command has none.
 """
@@ -6,17 +6,19 @@ It is a module of its own because a fresh process finds what it is to do by the 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 from data.errors import one_line
+from data.scale import Lost, Scale
 from data.synthesis.checks import faults, read_again, solved
 from data.synthesis.generators import GENERATORS
 from data.synthesis.samples import make
 
-__all__ = ["made", "made_rows"]
+__all__ = ["Making", "made", "made_rows", "made_rows_scaled"]
 
 
 def made(index: int, *, seed: int, check: bool, name: str | None) -> dict[str, Any]:
@@ -53,3 +55,37 @@ def made_rows(indices: Sequence[int], processes: int, **how: Any) -> Iterator[di
             yield from pool.map(work, indices, chunksize=4)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Making:
+    """What a Ray actor does (a `data.scale.on_ray.Work`): make the row of a numbered index. `how` goes to `made`."""
+
+    def __init__(self, **how: Any) -> None:
+        self._how = how
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def do(self, job: tuple[int, int], /) -> dict[str, Any]:
+        """One row."""
+        return made(job[1], **self._how)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def made_rows_scaled(indices: Sequence[int], scale: Scale, **how: Any) -> Iterator[dict[str, Any]]:
+    """`made_rows` by Ray actors, also in the indices' order. A row that cost its makers' lives is all fault."""
+    from data.scale.on_ray import in_order, on_ray
+
+    async def found() -> AsyncGenerator[tuple[int, dict[str, Any]], None]:
+        # Two at a time: an actor has its next row while the last one is on its way.
+        async with aclosing(on_ray(enumerate(indices), partial(Making, **how), scale, ahead=2)) as rows:
+            async for (number, index), row in rows:
+                yield number, _lost(how["seed"], index, row.reason) if isinstance(row, Lost) else row
+
+    return in_order(found())
+
+
+def _lost(seed: int, index: int, reason: str) -> dict[str, Any]:
+    return {"id": f"{seed}/{index}", "generator": "unknown", "faults": [reason]}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from reasoning.collect.sampler import (
     adapter_of,
     add_policy_options,
     build,
+    build_with,
     describe_policy,
     not_negative,
     notes,
@@ -34,7 +36,7 @@ from reasoning.engine.base import Engine, Sampling
 from reasoning.profiles import choose_profile, get_profile
 from search.types import Usage
 
-__all__ = ["Writer", "add_options", "rewrite", "run"]
+__all__ = ["Writer", "add_options", "retold", "rewrite", "run"]
 
 _MOST_TOKENS: Final = 1024
 _BASE: Final = "\n\nThe description:"
@@ -105,8 +107,8 @@ async def _rewrite(
     rows: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
 ) -> float:
-    async with Writer.open(args) as writer:
-        return await rewrite(writer, file, refused, rows, args.rounds, settings)
+    work = partial(retold, rounds=args.rounds, settings=settings)
+    return await build_with(args, partial(Writer.open, args), file, rows, work, _shown, refused)
 
 
 @dataclass
@@ -179,27 +181,27 @@ async def rewrite(
 ) -> float:
     """Tell the rows anew that `file` lacks; seconds it took. Raises EngineError.
 
-    Accepted rows go into `file`, the others with `hard`, their reason, into `refused`. A row that a kill left in
-    `refused` alone has its verdict and is not asked about again.
+    Accepted rows go into `file`, the others with `hard`, their reason, into `refused`.
     """
+    work = partial(retold, writer, rounds=rounds, settings=settings, reader=reader)
+    return await build(writer, file, rows, work, _shown, refused)
 
-    async def one(row: Mapping[str, Any]) -> Built:
-        name = row["id"]
-        if name in refused.done:
-            return Built((), {"refused": 1})
-        told = await _told(writer, row, rounds)
-        # Reading and comparing are work of seconds: the engine goes on meanwhile.
-        verdict = await asyncio.to_thread(judged, row, told, reader)
-        fresh = {**verdict.row, "of": name, "rounds": told.rounds, "provenance": policy_of(settings)}
-        if verdict.reason is None:
-            return Built([fresh], {"refused": 0})
-        refused.add(name, [{**fresh, "hard": verdict.reason}])
-        return Built((), {"refused": 1})
 
-    def shown(counts: Mapping[str, int]) -> str:
-        return f"{counts['refused']} refused"
+async def retold(
+    writer: Writer, row: Mapping[str, Any], *, rounds: int, settings: Mapping[str, Any], reader: Reader = by_rules
+) -> Built:
+    """A row told anew, and judged. Raises EngineError."""
+    told = await _told(writer, row, rounds)
+    # Reading and comparing are work of seconds: the engine goes on meanwhile.
+    verdict = await asyncio.to_thread(judged, row, told, reader)
+    fresh = {**verdict.row, "of": row["id"], "rounds": told.rounds, "provenance": policy_of(settings)}
+    if verdict.reason is None:
+        return Built([fresh], {"refused": 0})
+    return Built((), {"refused": 1}, [{**fresh, "hard": verdict.reason}])
 
-    return await build(writer, file, rows, one, shown)
+
+def _shown(counts: Mapping[str, int]) -> str:
+    return f"{counts['refused']} refused"
 
 
 async def _told(writer: Writer, row: Mapping[str, Any], rounds: int) -> Told:

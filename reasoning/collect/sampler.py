@@ -9,8 +9,8 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from data.digest import file_digest
 from data.errors import UserError
 from data.records import Problem
 from data.rows import RowFile, Solution, read_rows
+from data.scale import SCALE_NAMES, Scale, add_scale_options
 from reasoning.adapters import label, shipped
 from reasoning.cli import duration, key_value
 from reasoning.engine import open_engine
@@ -39,8 +40,10 @@ __all__ = [
     "Sampler",
     "adapter_of",
     "add_policy_options",
+    "attempt",
     "build",
     "build_file",
+    "build_with",
     "describe_policy",
     "grouped",
     "not_negative",
@@ -75,7 +78,7 @@ def not_negative(text: str) -> int:
 
 
 def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 0.8) -> None:
-    """The options that say which policy is asked, and how."""
+    """The options that say which policy is asked, how, and by how many workers."""
     group = parser.add_argument_group("policy")
     add = group.add_argument
     add("--policy", help="as in reasoning.solve (default: the embedded model)")
@@ -89,6 +92,7 @@ def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 
     add("--max-answer-tokens", type=positive, metavar="N", help="tokens of one sample at most (default: the profile's)")
     add("--seed", type=not_negative, default=0, help="seed of all samples (default: 0)")
     add("--concurrency", type=positive, default=64, metavar="N", help="samples in flight (default: 64)")
+    add_scale_options(parser)
 
 
 def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
@@ -227,10 +231,11 @@ def own_mask(step: Step) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One group: its rows, and what there is to count about it."""
+    """One group: its rows, what there is to count about it, and rows that belong into another file (see `build`)."""
 
     rows: Sequence[Mapping[str, Any]]
     counts: Mapping[str, int]
+    aside: Sequence[Mapping[str, Any]] = ()
 
 
 async def build_file(
@@ -242,12 +247,11 @@ async def build_file(
     work: Callable[[Sampler, J], Awaitable[Built]],
     shown: Callable[[Mapping[str, int]], str],
 ) -> float:
-    """`build` for a command's `--out` with the policy of its options, which is not started where the file is whole."""
+    """`build_with` for a command's `--out` and the policy of its options, not started where the file is whole."""
     with RowFile(args.out, settings) as file:
         if jobs.keys() <= file.done:
             return 0.0
-        async with Sampler.open(args, task, stage) as sampler:
-            return await build(sampler, file, jobs, partial(work, sampler), shown)
+        return await build_with(args, partial(Sampler.open, args, task, stage), file, jobs, work, shown)
 
 
 class Busy(Protocol):
@@ -257,38 +261,94 @@ class Busy(Protocol):
     usage: Usage
 
 
+S = TypeVar("S", bound=Busy)
+
+
+async def build_with(
+    args: argparse.Namespace,
+    opened: Callable[[], AbstractAsyncContextManager[S]],
+    file: RowFile,
+    jobs: Mapping[str, J],
+    work: Callable[[S, J], Awaitable[Built]],
+    shown: Callable[[Mapping[str, int]], str],
+    aside: RowFile | None = None,
+) -> float:
+    """`build` with what `opened` opens, here or, as the command's options say, in Ray actors that open their own."""
+    scale = Scale.of({name: getattr(args, name, None) for name in SCALE_NAMES})
+    if scale is None:
+        async with opened() as sampler:
+            return await build(sampler, file, jobs, partial(work, sampler), shown, aside)
+    from reasoning.scale.building import build_scaled
+
+    todo = _todo(file, jobs, aside)
+    print(f"starting {scale.workers} workers of Ray ...", file=sys.stderr)
+    return await _fill(file, build_scaled(args, opened, todo, work, scale), len(todo), shown, aside)
+
+
 async def build(
     sampler: Busy,
     file: RowFile,
     jobs: Mapping[str, J],
     work: Callable[[J], Awaitable[Built]],
     shown: Callable[[Mapping[str, int]], str],
+    aside: RowFile | None = None,
 ) -> float:
     """Do every job whose group the file lacks, and write each the moment it is done; seconds it took.
 
     Jobs never wait for one another, only for a free slot of the sampler, which serves them in their order. A question
-    that does not fit the model's context is a group without rows. `shown` turns the counts so far into words.
+    that does not fit the model's context is a group without rows. `shown` turns the counts so far into words. Rows that
+    a group puts `aside` are written there, and before its own: a group that a kill left there alone has its verdict,
+    counts as refused, and is not worked on again.
     """
+    todo = _todo(file, jobs, aside)
+
+    async def found() -> AsyncGenerator[tuple[str, Built, int], None]:
+        # As many jobs as slots: even where each of them has one sample under way, every slot is taken.
+        async for group, built in drive_many(todo, partial(attempt, work), concurrency=sampler.concurrency):
+            yield group, built, sampler.usage.completion
+
+    return await _fill(file, found(), len(todo), shown, aside)
+
+
+async def attempt(work: Callable[[J], Awaitable[Built]], item: tuple[str, J]) -> tuple[str, Built]:
+    """A group's name with what becomes of its job."""
+    group, job = item
+    try:
+        return group, await work(job)
+    except PromptTooLong:
+        return group, Built((), {"too long": 1})
+
+
+def _todo(file: RowFile, jobs: Mapping[str, J], aside: RowFile | None) -> list[tuple[str, J]]:
+    """The jobs whose group the file lacks, once those that lie aside are told there."""
+    for group in jobs:
+        if aside is not None and group in aside.done and group not in file.done:
+            file.add(group, (), kept=0, refused=1)
     todo = [(group, job) for group, job in jobs.items() if group not in file.done]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} are done already", file=sys.stderr)
-    progress = _Progress(len(todo))
+    return todo
+
+
+async def _fill(
+    file: RowFile,
+    found: AsyncGenerator[tuple[str, Built, int], None],
+    total: int,
+    shown: Callable[[Mapping[str, int]], str],
+    aside: RowFile | None,
+) -> float:
+    """Write groups as they are found, each with the tokens spent so far; seconds it took."""
+    progress = _Progress(total)
     counts: Counter[str] = Counter()
-
-    async def one(item: tuple[str, J]) -> tuple[str, Built]:
-        group, job = item
-        try:
-            return group, await work(job)
-        except PromptTooLong:
-            return group, Built((), {"too long": 1})
-
     begun = time.perf_counter()
     try:
-        # As many jobs as slots: even where each of them has one sample under way, every slot is taken.
-        async for group, built in drive_many(todo, one, concurrency=sampler.concurrency):
-            file.add(group, built.rows, kept=len(built.rows), **built.counts)
-            counts.update(built.counts)
-            progress.update(shown(counts), sampler.usage.completion)
+        async with aclosing(found):
+            async for group, built, tokens in found:
+                if built.aside and aside is not None:
+                    aside.add(group, built.aside)
+                file.add(group, built.rows, kept=len(built.rows), **built.counts)
+                counts.update(built.counts)
+                progress.update(shown(counts), tokens)
     except asyncio.CancelledError:
         print(f"\nstopped; the same command goes on from {len(file.done)} groups in {file.path}", file=sys.stderr)
         raise
