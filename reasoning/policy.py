@@ -93,7 +93,7 @@ class Policy:
         most `max_tokens` tokens are generated, discarded ones included; a step this limit falls into ends as CUT. A
         `head` is written for the model: the first step begins with it, as tool tokens.
         """
-        stop = self.profile.stop if unit == "answer" else (self.profile.step_end,)
+        stop = (*(self.profile.stop if unit == "answer" else (self.profile.step_end,)), *self.profile.ends)
         steps: list[Step] = []
         # Of the step under way: its tokens up to and with the last correction.
         kept = [Segment(tuple(self.engine.tokenizer.encode(head)), None, "tool")] if head else []

@@ -28,7 +28,8 @@ class Profile:
     precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
     a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are
     corrected. Text up to `think_end` is thinking, in which no final answer counts. The token limits are per step and
-    per whole answer. `actions` are the prompts it has beside its own (see `reasoning.actions`).
+    per whole answer. `actions` are the prompts it has beside its own (see `reasoning.actions`). `ends` are texts that
+    end a solution wherever they come, and are left out of an answer that is the whole text.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Profile:
     max_step_tokens: int
     max_answer_tokens: int
     actions: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
     def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt = PLAIN) -> tuple[int, ...]:
         """Token ids of the root prompt; `manner` is what is said beside the profile's own."""
@@ -75,6 +77,9 @@ class Profile:
             return Finish.STEP, None
         solution = before + text
         if self.answer == "whole":
+            cuts = [at for end in self.ends if (at := solution.find(end)) >= 0]
+            if cuts:
+                return Finish.ANSWER, solution[: min(cuts)]
             return (Finish.ANSWER, solution) if ended else (Finish.STEP, None)
         if self.think_end is not None:
             _, closed, solution = solution.rpartition(self.think_end)
@@ -94,6 +99,7 @@ PROFILES: Final = {
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
         Profile("document", True, 0, "</document>", (), "whole", False, None, 4096, 4096),
+        Profile("paragraphs", True, 0, "\n\n", (), "whole", False, None, 512, 2048),
         Profile("chat", True, 0, "\n\n", (), "boxed", False, None, 512, 2048, ("plan", "refine")),
         Profile("think", True, 0, "\n\n", (), "boxed", False, "</think>", 1024, 16384, ("refine",)),
     )

@@ -7,20 +7,24 @@ import asyncio
 import json
 import os
 import sys
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.records import Problem
+from data.scale import SCALE_NAMES, Scale, add_scale_options
 from reasoning.cli import Parser, duration, key_value, run_command
 from reasoning.config import SolveConfig, read_recipe
+from reasoning.engine.base import EngineError
 from reasoning.profiles import PROFILES
 from reasoning.rewards import REWARDS
 from reasoning.runs import ProblemResult, Run, open_run, totals
-from reasoning.solver import Solved, Solver, version
-from search.methods import METHODS
+from reasoning.solver import Solver, completed, version
+from search.methods import METHODS, parameters
 from search.ranking import VOTES
 from search.tree import AGGREGATES
 
@@ -39,6 +43,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m reasoning.solve",
         description="Solve a task's problems by step-level search with a language model.",
+        epilog=_methods(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
@@ -66,18 +72,18 @@ def _parser() -> Parser:
 
     search = parser.add_argument_group("search")
     add = search.add_argument
-    add("--method", help=f"{', '.join(METHODS)}, or module:Class (default: beam)")
-    add("--n", type=int, help="best-of-n, dvts: samples (default: 16)")
-    add("--beam-width", type=int, metavar="B1", help="beam: beams kept (default: 3)")
-    add("--expand", type=int, metavar="B2", help="beam, dvts, mcts: steps sampled from each node (default: 5, dvts 4)")
-    add("--iterations", type=int, help="mcts: simulations (default: 40)")
-    add("--max-depth", type=int, help="beam, dvts, mcts: steps at most (default: 10)")
+    add("--method", help="one of the methods below, or module:Class (default: beam)")
+    add("--n", type=int, help=f"{_having('n')}: samples")
+    add("--beam-width", type=int, metavar="B1", help=f"{_having('width')}: beams kept")
+    add("--expand", type=int, metavar="B2", help=f"{_having('expand')}: steps sampled from each node")
+    add("--iterations", type=int, help=f"{_having('iterations')}: simulations")
+    add("--max-depth", type=int, help=f"{_having('max_depth')}: steps at most")
     add("--vote", help=f"how finished solutions decide: {', '.join(VOTES)}; mcts also descend")
     add("--aggregate", help=f"a solution's score from its steps': {', '.join(AGGREGATES)} (default: last)")
-    add("--c-puct", type=float, help="mcts: exploration constant (default: 1.25)")
-    add("--parallel", type=int, help="mcts: simulations in flight in one tree (default: 1)")
-    add("--virtual-loss", type=float, help="mcts: what a simulation in flight counts against its path (default: 1)")
-    add("--param", action="append", metavar="KEY=VALUE", help="any parameter of the method; may be repeated")
+    add("--c-puct", type=float, help=f"{_having('c')}: exploration constant")
+    add("--parallel", type=int, help=f"{_having('parallel')}: simulations, or samples, in flight in one tree")
+    add("--virtual-loss", type=float, help=f"{_having('virtual_loss')}: what one in flight counts against its path")
+    add("--param", action="append", metavar="KEY=VALUE", help="any parameter of the method, see below; may be repeated")
     add("--max-tokens-per-problem", type=int, metavar="N", help="ceiling on generated tokens per problem")
     add("--max-step-tokens", type=int, metavar="N", help="tokens of one step at most (default: the profile's)")
     add("--max-answer-tokens", type=int, metavar="N", help="tokens of one whole solution at most")
@@ -108,7 +114,24 @@ def _parser() -> Parser:
     add("--json", metavar="FILE", help="write the summary as JSON")
     add("--show", type=int, metavar="N", help="print the first N problems with their solutions")
     add("--recipe", metavar="FILE.yaml", help="settings from a file; the command line wins")
+    add_scale_options(parser)
     return parser
+
+
+def _having(parameter: str) -> str:
+    """The methods with a parameter."""
+    return ", ".join(name for name in METHODS if parameter in parameters(name))
+
+
+def _methods() -> str:
+    """Every method with what it does, and its parameters with their defaults."""
+    lines = ["methods, and their parameters (width is --beam-width, c is --c-puct):"]
+    for name, method in METHODS.items():
+        lines.append(f"  {name:<22}{method.summary}")
+        # A rollout's own parameters are those of the method it names.
+        known = " ".join(f"{key}={value}" for key, value in parameters(name).items() if "." not in key)
+        lines += textwrap.wrap(known, 98, initial_indent=" " * 26, subsequent_indent=" " * 26)
+    return "\n".join(lines)
 
 
 def _solve(argv: list[str]) -> int:
@@ -118,6 +141,7 @@ def _solve(argv: list[str]) -> int:
     settings = {key.replace("-", "_"): value for key, value in settings.items()} | given
     name, resume = settings.pop("run", None), settings.pop("resume", False)
     json_file, show = settings.pop("json", None), settings.pop("show", 0)
+    scale = Scale.of({name: settings.pop(name, None) for name in SCALE_NAMES})
     for option in ("engine", "reward_engine"):
         if isinstance(settings.get(option), list):
             settings[option] = dict(key_value(f"--{option.replace('_', '-')}", text) for text in settings[option])
@@ -132,13 +156,17 @@ def _solve(argv: list[str]) -> int:
         raise UserError(f"--json {json_file}: there is no folder {Path(json_file).resolve().parent}")
     if not isinstance(show, int) or show < 0:
         raise UserError(f"--show must be a number of at least 0, not {show}")
-    solver = Solver(**SolveConfig.of(settings).model_dump())
+    config = SolveConfig.of(settings)
+    solver = Solver(**config.model_dump())
     problems = solver.load()
     if not problems:
         raise UserError(f"{settings['task']} has no problems at offset {solver.config.offset}")
-    run = open_run(name, solver.describe(), resume=resume, exempt=EXEMPT) if name else None
+    # On a cluster other machines read this part too.
+    local = scale is None or scale.address is None
+    told = solver.describe()
+    run = open_run(name, told, resume=resume, exempt=EXEMPT, complete=completed, wal=local) if name else None
     with run or nullcontext():
-        return asyncio.run(_run(solver, problems, run, json_file, show))
+        return asyncio.run(_run(config, solver, problems, run, scale, json_file, show))
 
 
 def _plain(text: str) -> int | float | str:
@@ -153,7 +181,15 @@ def _plain(text: str) -> int | float | str:
     return text
 
 
-async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_file: str | None, show: int) -> int:
+async def _run(
+    config: SolveConfig,
+    solver: Solver,
+    problems: Sequence[Any],
+    run: Run | None,
+    scale: Scale | None,
+    json_file: str | None,
+    show: int,
+) -> int:
     begun = time.perf_counter()
     wanted = {p.id for p in problems}
     todo = wanted - (run.done() if run else set())
@@ -162,27 +198,32 @@ async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_fi
     results: list[ProblemResult] = []
     progress: Progress | None = None
 
-    def on_solved(solved: Solved) -> None:
-        results.append(solved.result)
+    def on_result(result: ProblemResult) -> None:
+        results.append(result)
         if progress:
-            progress.update(solved.result)
+            progress.update(result)
 
     try:
         if todo:
-            print(f"starting {_policy(solver.describe())} ...", file=sys.stderr)
-            try:
-                await solver.start()
-            except BaseException:
-                if run:
-                    run.discard()
-                raise
-            print(f"{_heading(solver)}, ready after {duration(time.perf_counter() - begun)}", file=sys.stderr)
+            where = "" if scale is None else f" on {_workers(scale)}"
+            print(f"starting {_policy(solver.describe())}{where} ...", file=sys.stderr)
+            if scale is None:
+                try:
+                    await solver.start()
+                except BaseException:
+                    if run:
+                        run.discard()
+                    raise
+                print(f"{_heading(solver)}, ready after {duration(time.perf_counter() - begun)}", file=sys.stderr)
             progress = Progress(len(todo))
         search_begun = time.perf_counter()
         stopped = False
         try:
-            if todo:
-                await solver.arun(problems, run=run, on_solved=on_solved)
+            if todo and scale is None:
+                await solver.arun(problems, run=run, on_solved=lambda solved: on_result(solved.result))
+            elif todo and scale is not None:
+                jobs = [(config.offset + i, p) for i, p in enumerate(problems) if p.id in todo]
+                await _far(config, jobs, scale, run, on_result)
         except asyncio.CancelledError:
             stopped = True  # Ctrl-C: say what there is, then end
         wall = time.perf_counter() - search_begun
@@ -203,6 +244,31 @@ async def _run(solver: Solver, problems: Sequence[Any], run: Run | None, json_fi
         print(f"stopped after {len(everything)} of {len(wanted)} problems; {how}", file=sys.stderr)
         return 130
     return 1 if everything and all(r.failed for r in everything) else 0
+
+
+async def _far(
+    config: SolveConfig,
+    jobs: Sequence[tuple[int, Problem]],
+    scale: Scale,
+    run: Run | None,
+    on_result: Callable[[ProblemResult], None],
+) -> None:
+    """Search the jobs with Ray actors."""
+    from reasoning.scale import search_scaled
+
+    try:
+        async with aclosing(search_scaled(config.model_dump(), jobs, scale, run=run, exempt=EXEMPT)) as found:
+            async for result in found:
+                on_result(result)
+    except (UserError, EngineError):
+        if run:
+            run.discard()
+        raise
+
+
+def _workers(scale: Scale) -> str:
+    where = f"the cluster at {scale.address}" if scale.address else "this machine"
+    return f"{scale.workers} worker{'s' * (scale.workers > 1)} of Ray, {where}"
 
 
 def _heading(solver: Solver) -> str:

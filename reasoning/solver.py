@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,18 +39,22 @@ from search.codec import outcome_to_json, request_to_json
 from search.driver import Tell, drive, drive_many
 from search.methods import method_params
 from search.tree import Tree
-from search.types import State
+from search.types import Answer, State
 
-__all__ = ["Solved", "Solver"]
+__all__ = ["Solved", "Solver", "best_node", "completed"]
+
+# What has no bearing on a result, and what is described in other words.
+_NOT_DESCRIBED = frozenset({"limit", "offset", "concurrency", "data_dir", "param", "prompts", *METHOD_FIELDS})
 
 
 @dataclass(frozen=True)
 class Solved:
-    """One problem's search: the result as it is stored, the tree, and the log the tree is the fold of."""
+    """One problem's search: the result as it is stored, the tree, the log the tree is the fold of, and its answers."""
 
     result: ProblemResult
     tree: Tree
     log: Sequence[Tell]
+    answers: Sequence[Answer] = ()
 
     @property
     def answer(self) -> str | None:
@@ -69,8 +74,8 @@ class Solver(Synchronous):
     `reasoning.engine.base.Engine`, a `search.algorithm.Algorithm`, a `reasoning.rewards.base.Reward` (an object passed
     in is not closed). `settings` are the fields of `reasoning.config.SolveConfig`. Where no adapter is named, the
     embedded model takes the shipped one (see `reasoning.adapters.shipped`); next to an engine of one's own, `adapter`
-    says which adapter that engine was opened with. Use it as a context manager, sync or async; the sync methods run
-    their own event loop and must not be called inside another.
+    says which adapter that engine was opened with; `profile` may be a `reasoning.profiles.Profile` too. Use it as a
+    context manager, sync or async; the sync methods run their own event loop and must not be called inside another.
 
     Raises UserError for what the user can mend, EngineError where a model does not start.
     """
@@ -84,6 +89,10 @@ class Solver(Synchronous):
         **settings: Any,
     ) -> None:
         named = {"task": task, "method": method, "policy": policy, "reward": reward}
+        profile = settings.get("profile", "auto")
+        self._own_profile = profile if isinstance(profile, Profile) else None
+        if self._own_profile is not None:
+            settings["profile"] = self._own_profile.name
         own: dict[str, Any] = {k: v for k, v in named.items() if v is not None and not isinstance(v, str)}
         config = SolveConfig.of({**{k: v for k, v in named.items() if k not in own}, **settings})
         self.task: Task = (
@@ -101,7 +110,7 @@ class Solver(Synchronous):
         self._owns_engine = "policy" not in own
         self._reward: Reward | None = own.get("reward")
         self._owns_reward = "reward" not in own
-        if self.config.profile != "auto":
+        if self.config.profile != "auto" and self._own_profile is None:
             get_profile(self.config.profile)
         self._prompts: PromptSet | None = None
         if self.config.prompts is not None:
@@ -160,6 +169,35 @@ class Solver(Synchronous):
         if isinstance(problem, str):
             problem = Problem("question", problem)
         return await self._search(0, problem)
+
+    def root(self, problem: Problem, prompt: Sequence[int] | None = None) -> State:
+        """Where the search of a problem starts: its prompt, or the token ids given for it. The solver is started.
+
+        Raises PromptTooLong.
+        """
+        assert self._policy is not None
+        manners = self._policy.prompts
+        first, *others = (self._policy.prompt(problem, m) for m in manners) if prompt is None else (tuple(prompt),)
+        context = self._policy.engine.max_context
+        if (longest := max(len(ids) for ids in (first, *others))) >= context:
+            raise PromptTooLong(f"the prompt has {longest} tokens and the model's context {context}")
+        return State(problem.id, first, self.config.seed, tuple(others))
+
+    async def search(
+        self,
+        problem: Problem,
+        root: State,
+        *,
+        longest: int | None = None,
+        on_tell: Callable[[Tree, Tell], None] | None = None,
+    ) -> Solved:
+        """`asolve` from a root of one's own.
+
+        `longest` is the most tokens that one solution may have over all its steps, and `on_tell` is called as
+        `search.driver.drive` calls it.
+        """
+        await self.start()
+        return await self._search_from(root, self._blank(0, problem), problem, longest, on_tell)
 
     async def stream(self, problems: Iterable[Problem]) -> AsyncIterator[Solved]:
         """Search many problems together, `concurrency` at a time; results come as they finish."""
@@ -235,8 +273,7 @@ class Solver(Synchronous):
             name: {k: v for k, v in getattr(self.config, name).items() if k != "api_key"}
             for name in ("engine", "reward_engine")
         }
-        left_out = {"limit", "offset", "concurrency", "data_dir", "param", "prompts", *METHOD_FIELDS}
-        settings = self.config.model_dump(exclude=left_out)
+        settings = self.config.model_dump(exclude=set(_NOT_DESCRIBED))
         return {
             **settings,
             **self._names,
@@ -251,6 +288,11 @@ class Solver(Synchronous):
         }
 
     @property
+    def reward(self) -> Reward | None:
+        """The open reward, None where the method asks for none."""
+        return self._reward
+
+    @property
     def engine(self) -> Engine:
         """The open engine."""
         if self._engine is None:
@@ -261,7 +303,16 @@ class Solver(Synchronous):
 
     async def _search(self, index: int, problem: Problem) -> Solved:
         """One problem from prompt to grade. Whatever goes wrong with it is its own failure, not the run's."""
-        result = ProblemResult(
+        result = self._blank(index, problem)
+        try:
+            return await self._search_from(self.root(problem), result, problem)
+        except Exception as error:
+            expected = isinstance(error, UserError | EngineError)
+            reason = one_line(error) if expected else f"{type(error).__name__}: {one_line(error)}"
+            return Solved(dataclasses.replace(result, failed=reason), Tree(State(problem.id)), ())
+
+    def _blank(self, index: int, problem: Problem) -> ProblemResult:
+        return ProblemResult(
             problem.id,
             index,
             problem.question,
@@ -272,24 +323,21 @@ class Solver(Synchronous):
             flops=0.0,
             engine_seconds=0.0,
         )
-        try:
-            return await self._search_or_raise(result, problem)
-        except Exception as error:
-            expected = isinstance(error, UserError | EngineError)
-            reason = one_line(error) if expected else f"{type(error).__name__}: {one_line(error)}"
-            return Solved(dataclasses.replace(result, failed=reason), Tree(State(problem.id)), ())
 
-    async def _search_or_raise(self, result: ProblemResult, problem: Problem) -> Solved:
+    async def _search_from(
+        self,
+        root: State,
+        result: ProblemResult,
+        problem: Problem,
+        longest: int | None = None,
+        on_tell: Callable[[Tree, Tell], None] | None = None,
+    ) -> Solved:
         assert self._policy is not None
         assert self._grader is not None
         begun = time.perf_counter()
-        first, *others = (self._policy.prompt(problem, manner) for manner in self._policy.prompts)
-        root = State(problem.id, first, self.config.seed, tuple(others))
-        context = self._policy.engine.max_context
-        if (longest := max(len(prompt) for prompt in (first, *others))) >= context:
-            raise PromptTooLong(f"the prompt has {longest} tokens and the model's context {context}")
-        worker = PolicyWorker(problem, self._policy, self._reward, self._clock, self._reward_clock)
-        tree, log = await drive(self.method, root, worker, budget=self.config.max_tokens_per_problem)
+        worker = PolicyWorker(problem, self._policy, self._reward, self._clock, self._reward_clock, longest)
+        budget = self.config.max_tokens_per_problem
+        tree, log = await drive(self.method, root, worker, budget=budget, on_tell=on_tell)
         answers = self.method.answers(tree)
         errors = {k: v for k, v in tree.failures.items() if k not in ("budget", "cancelled")}
         correct: bool | None = None
@@ -307,7 +355,7 @@ class Solver(Synchronous):
         sizes = {"policy": size_of(self._policy), "reward": size_of(self._reward)}
         operations = [flops(sizes["policy"], policy), flops(sizes["reward"], reward)]
         extra["sizes"] = {k: [size.body, size.head, size.attention] for k, size in sizes.items() if size}
-        best = _best(tree, answers[0].nodes if answers else ())
+        best = best_node(tree, answers[0].nodes if answers else ())
         if self._prompts is not None:
             extra |= _by_prompt(tree, best, [prompt.name for prompt in self._prompts.prompts])
         result = dataclasses.replace(
@@ -332,21 +380,38 @@ class Solver(Synchronous):
             text=tree.text(best),
             extra=extra,
         )
-        return Solved(result, tree, log)
+        return Solved(result, tree, log, answers)
 
     def _profile(self, engine: Engine) -> Profile:
         config = self.config
-        profile = (
-            choose_profile(self._names["policy"], config.adapter, engine)
-            if config.profile == "auto"
-            else get_profile(config.profile)
-        )
+        if self._own_profile is not None:
+            profile = self._own_profile
+        elif config.profile == "auto":
+            profile = choose_profile(self._names["policy"], config.adapter, engine)
+        else:
+            profile = get_profile(config.profile)
         limits = {
             name: getattr(config, name)
             for name in ("max_step_tokens", "max_answer_tokens")
             if getattr(config, name) is not None
         }
         return dataclasses.replace(profile, **limits)
+
+
+def completed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored configuration (see `Solver.describe`), settings and parameters that came later at their defaults.
+
+    What a run without them did is what their defaults do.
+    """
+    config = dict(stored)
+    if "method" not in config:
+        return config
+    config = SolveConfig().model_dump(exclude=set(_NOT_DESCRIBED)) | config
+    params = config.get("params")
+    if params:  # a greedy search has none
+        with suppress(UserError):  # a method or parameter that is no more
+            config["params"] = method_params(load_method(config["method"], params)) | params
+    return config
 
 
 def version() -> str:
@@ -365,8 +430,8 @@ def tell_to_json(tell: Tell) -> dict[str, Any]:
     return {"seq": tell.seq, "request": request_to_json(tell.request), "outcome": outcome_to_json(tell.outcome)}
 
 
-def _best(tree: Tree, nodes: Sequence[int]) -> int:
-    """The end of the answer's best-scored solution, or of the deepest one where there is no answer."""
+def best_node(tree: Tree, nodes: Sequence[int]) -> int:
+    """The end of an answer's best-scored solution, or of the deepest one where there is no answer."""
     if nodes:
         return max(nodes, key=lambda i: (tree.nodes[i].value or 0.0, tree.nodes[i].samples, -i))
     return max((n.id for n in tree.nodes), key=lambda i: (tree.nodes[i].depth, -i))

@@ -21,7 +21,7 @@ class PolicyWorker:
     """A `search.driver.Worker` over a policy and, where the method asks for values, a reward.
 
     `clock` is the policy's engine's, which all workers of a run share, and `reward_clock` the reward's: the same one
-    where it asks the same engine.
+    where it asks the same engine. `longest` is the most tokens that one solution may have, over all its steps.
     """
 
     problem: Problem
@@ -29,11 +29,16 @@ class PolicyWorker:
     reward: Reward | None = None
     clock: EngineClock = field(default_factory=EngineClock)
     reward_clock: EngineClock = field(default_factory=EngineClock)
+    longest: int | None = None
 
     def most_tokens(self, tree: Tree, request: Request) -> int:
         """The limits of the policy's profile, or of the reward."""
         if isinstance(request, Expand):
-            return self.policy.most_tokens(request.unit)
+            most = self.policy.most_tokens(request.unit)
+            if self.longest is None:
+                return most
+            written = sum(len(n.step.ids) for n in tree.path(request.node) if n.step is not None)
+            return max(0, min(most, self.longest - written))
         return self.reward.most_tokens if self.reward else 0
 
     async def perform(self, tree: Tree, request: Request, max_tokens: int) -> Outcome:

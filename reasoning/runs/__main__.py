@@ -11,18 +11,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from data.errors import UserError
 from reasoning.cli import Parser, run_command
 from reasoning.runs.store import ProblemResult, RunView, read_run, run_names
-from reasoning.runs.totals import totals
+from reasoning.runs.totals import summary, totals
 
 __all__ = ["main"]
-
-_TOLD = ("task", "split", "method", "policy", "adapter", "reward", "seed", "version")  # of the configuration
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,7 +91,7 @@ def _list(args: argparse.Namespace) -> int:
         except UserError as e:  # one torn run does not hide the others
             print(f"error: {e}", file=sys.stderr)
             status = 2
-    entries = [_entry(v) for v in views]
+    entries = [summary(v) for v in views]
     if args.json:
         print(json.dumps(entries, indent=2))
         return status
@@ -106,30 +103,6 @@ def _list(args: argparse.Namespace) -> int:
         rows.append([*words, str(entry["problems"]), text.percent(totals(view.results)), tokens, begun])
     print(text.table(rows, "llllrlr"))
     return status
-
-
-def _entry(view: RunView) -> dict[str, Any]:
-    t = totals(view.results)
-    return {
-        "name": view.name,
-        **{k: view.config.get(k) for k in _TOLD},
-        "problems": t.problems,
-        "judged": t.judged,
-        "correct": t.correct,
-        "accuracy": t.accuracy,
-        "ci95": t.ci95,
-        "failed": t.failed,
-        "prompt_tokens": t.prompt_tokens,
-        "cached_tokens": t.cached_tokens,
-        "completion_tokens": t.completion_tokens,
-        "reward_tokens": t.reward_tokens,
-        "computed_tokens": t.computed_tokens,
-        "hit_rate": t.hit_rate,
-        "reward_hit_rate": t.reward_hit_rate,
-        "flops": t.flops,
-        "engine_s": t.engine_seconds,
-        "created": datetime.fromtimestamp(view.created, UTC).isoformat(timespec="seconds"),
-    }
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -157,20 +130,10 @@ def _find(view: RunView, wanted: str) -> ProblemResult:
 def _curve(args: argparse.Namespace) -> int:
     from data.stats import wilson
     from reasoning.runs import text
-    from reasoning.runs.anytime import COSTS, steps, traces
-    from reasoning.tasks import get_task
+    from reasoning.runs.anytime import curves
 
     view = read_run(args.name, args.runs_dir)
-    config = view.config
-    columns = {k: config[k] for k in ("question_column", "answer_column") if k in config}
-    task = get_task(config["task"], **columns)
-    last = max((r.index for r in view.results), default=0)
-    problems = task.load(config["split"], data_dir=args.data_dir, limit=last + 1, offset=0)
-    found = asyncio.run(traces(view, task, problems))
-    if not found:
-        raise UserError(f"run {view.name!r} has no problem with a reference answer: there is nothing to judge")
-    n = len(found)
-    points = {cost: steps(found, cost) for cost in COSTS if all(cost in trace.costs for trace in found)}
+    n, points = asyncio.run(curves(view, args.data_dir))
     if args.json:
         rows = {cost: [dataclasses.asdict(p) for p in row] for cost, row in points.items()}
         print(json.dumps({"name": view.name, "problems": n, "costs": rows}, indent=2))

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeGuard
 
 from data.errors import UserError
@@ -15,6 +16,7 @@ from reasoning.engine.flops import ModelSize, flops
 from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.runs.store import ProblemResult, RunView
+from reasoning.tasks import get_task
 from reasoning.tasks.base import Task
 from search.algorithm import Algorithm
 from search.anytime import moments
@@ -24,7 +26,7 @@ from search.driver import ReplayError, Tell, replay
 from search.tree import Tree
 from search.types import Evaluate, Expand, Finish, State, Usage
 
-__all__ = ["COSTS", "Point", "Samples", "Trace", "samples", "searches", "steps", "traces"]
+__all__ = ["COSTS", "Point", "Samples", "Trace", "curves", "samples", "searches", "steps", "traces"]
 
 # What a budget may be counted in, and how: of the policy's and the reward's usage and the two models' sizes.
 Sizes = tuple[ModelSize | None, ModelSize | None]
@@ -124,6 +126,23 @@ def steps(traces: Sequence[Trace], cost: str, count: int = 10) -> list[Point]:
         spent = math.fsum(trace.costs[cost][i] for trace, i in zip(traces, at, strict=True))
         found.append(Point(ceiling, spent, sum(trace.right[i] == 1 for trace, i in zip(traces, at, strict=True))))
     return found
+
+
+async def curves(view: RunView, data_dir: Path | None = None) -> tuple[int, dict[str, list[Point]]]:
+    """How many problems of a run can be judged, and `steps` of them for every cost that is known of all.
+
+    The references are those of the run's task, whose data lies in `data_dir`. Raises UserError where they or the logs
+    cannot be read, or where there is nothing to judge.
+    """
+    config = view.config
+    columns = {k: config[k] for k in ("question_column", "answer_column") if k in config}
+    task = get_task(config["task"], **columns)
+    last = max((r.index for r in view.results), default=0)
+    problems = task.load(config["split"], data_dir=data_dir, limit=last + 1, offset=0)
+    found = await traces(view, task, problems)
+    if not found:
+        raise UserError(f"run {view.name!r} has no problem with a reference answer: there is nothing to judge")
+    return len(found), {cost: steps(found, cost) for cost in COSTS if all(cost in trace.costs for trace in found)}
 
 
 async def samples(view: RunView, task: Task, problems: Collection[Problem]) -> list[Samples]:

@@ -11,7 +11,7 @@ from typing import IO, Any
 from data.errors import UserError
 from reasoning.runs.store import RunView
 
-__all__ = ["rows", "write_jsonl", "write_parquet"]
+__all__ = ["plain", "rows", "write_jsonl", "write_parquet"]
 
 _PARQUET_BATCH = 64  # rows: with search logs a row may be a megabyte
 
@@ -25,7 +25,7 @@ def rows(view: RunView, *, tells: bool) -> Iterator[dict[str, Any]]:
         row = result.to_json()
         if tells:
             row["tells"] = view.tells(result.problem)
-        yield _plain(row)
+        yield plain(row)
 
 
 def write_jsonl(view: RunView, out: IO[str], *, tells: bool) -> None:
@@ -84,13 +84,14 @@ def write_parquet(view: RunView, path: Path, *, tells: bool) -> None:
         flush()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON values that every reader takes: no NaN, no infinities, no lone surrogates."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_plain(k): _plain(v) for k, v in value.items()}
+        return {plain(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value

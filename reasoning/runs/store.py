@@ -4,7 +4,7 @@ A part is built under a hidden name and renamed when it is whole, so every part 
 and its configuration. While it is written it is in WAL mode: readers never block the writer. With synchronous=NORMAL
 a commit is a write to the WAL without fsync; a killed process loses nothing that was committed, because the bytes are
 with the operating system by then. Only a power cut may lose the last commits, and never tears the file. WAL needs
-shared memory, hence a local disk.
+shared memory, hence a local disk; parts that several machines see use a rollback journal instead.
 
 Union rule for a problem that several parts hold: a result beats a recorded failure, otherwise the later one counts.
 """
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -144,7 +144,7 @@ def run_names(root: Path | str | None = None) -> list[str]:
 class Run:
     """The writing end of a run: this process's own part. `record` may be called from any thread."""
 
-    def __init__(self, name: str, root: Path, part: Path) -> None:
+    def __init__(self, name: str, root: Path, part: Path, *, wal: bool = True) -> None:
         """Use `open_run`, which checks the name and the configuration and makes the part."""
         self.name = name
         self.part = part
@@ -152,9 +152,9 @@ class Run:
         self._lock = threading.Lock()
         with _writing(part):
             self._db = sqlite3.connect(part, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            mode = self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        if mode != "wal":
+            mode = self._db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}").fetchone()[0]
+            self._db.execute(f"PRAGMA synchronous = {'NORMAL' if wal else 'FULL'}")
+        if wal and mode != "wal":
             self._db.close()
             raise UserError(f"{part.parent} is on a file system without shared memory: put runs on a local disk")
 
@@ -214,22 +214,27 @@ def open_run(
     resume: bool,
     root: Path | str | None = None,
     exempt: Collection[str] = frozenset(),
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    wal: bool = True,
 ) -> Run:
     """Begin the run `name`, or go on with it where `resume` is set.
 
     `config` is what makes results comparable, as JSON values. A resumed run must have the same configuration, except
-    for `exempt` fields (dotted paths; a path exempts everything below it). Raises UserError: bad name, a run that
-    exists already or does not exist, a changed configuration; DataError: a part that cannot be read.
+    for `exempt` fields (dotted paths; a path exempts everything below it); before they are compared, `complete` says
+    what an older one stands for today. Without `wal` the part may lie on a file system that several machines share, if
+    its locks work; each record then waits for the disk. Raises UserError: bad name, a run that exists already or does
+    not exist, a changed configuration; DataError: a part that cannot be read.
     """
     base, now = runs_root(root), json.loads(json.dumps(config))
     folder = _folder(name, base)
     if resume:
         if not _parts(folder):
             raise UserError(f"there is no run {name!r} in {base}: leave out --resume to begin it")
-        _refuse_changes(name, read_run(name, base).config, now, exempt)
+        before = json.loads(json.dumps(complete(read_run(name, base).config)))
+        _refuse_changes(name, before, now, exempt)
         with _writing(folder):
             part = _new_part(folder, now)
-        return Run(name, base, part)
+        return Run(name, base, part, wal=wal)
     # The folder appears under its name with its first part inside, or not at all: of two processes that begin the
     # same run only one gets it, and a kill leaves no half-begun run behind.
     with _writing(base):
@@ -244,7 +249,7 @@ def open_run(
                 if not folder.exists():
                     raise
                 raise UserError(f"run {name!r} exists in {base}: add --resume to go on or choose another name") from e
-    return Run(name, base, folder / part.name)
+    return Run(name, base, folder / part.name, wal=wal)
 
 
 def _folder(name: str, base: Path) -> Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from data.stats import wilson
-from reasoning.runs.store import ProblemResult
+from reasoning.runs.store import ProblemResult, RunView
 
-__all__ = ["Totals", "judged", "totals"]
+__all__ = ["Totals", "judged", "summary", "totals"]
+
+_TOLD: Final = ("task", "split", "method", "policy", "adapter", "reward", "seed", "version")  # of the configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,31 @@ def totals(results: Sequence[ProblemResult]) -> Totals:
         flops=_sum(r.flops for r in results),
         engine_seconds=_sum(r.engine_seconds for r in results),
     )
+
+
+def summary(view: RunView) -> dict[str, Any]:
+    """A run in one record of JSON values: what it is, and its totals."""
+    t = totals(view.results)
+    return {
+        "name": view.name,
+        **{k: view.config.get(k) for k in _TOLD},
+        "problems": t.problems,
+        "judged": t.judged,
+        "correct": t.correct,
+        "accuracy": t.accuracy,
+        "ci95": t.ci95,
+        "failed": t.failed,
+        "prompt_tokens": t.prompt_tokens,
+        "cached_tokens": t.cached_tokens,
+        "completion_tokens": t.completion_tokens,
+        "reward_tokens": t.reward_tokens,
+        "computed_tokens": t.computed_tokens,
+        "hit_rate": t.hit_rate,
+        "reward_hit_rate": t.reward_hit_rate,
+        "flops": t.flops,
+        "engine_s": t.engine_seconds,
+        "created": datetime.fromtimestamp(view.created, UTC).isoformat(timespec="seconds"),
+    }
 
 
 N = TypeVar("N", int, float)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from reasoning import Solver
+from reasoning.runs import open_run
 from reasoning.solve import main
+from search.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -72,6 +76,17 @@ def test_any_parameter_of_a_method_may_be_given_and_is_recorded(problems, tmp_pa
     assert solve(problems, "--limit", "2", *given, "--json", str(tmp_path / "out.json")) == 0
     params = json.loads((tmp_path / "out.json").read_text())["params"]
     assert params == {"n": 4, "threshold": 0.9, "keep": 0.25, "prune_after": 3, "vote": "best"}
+
+
+def test_the_help_lists_every_method_with_its_parameters(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out.partition("methods, and their parameters")[2]
+    for name, method in METHODS.items():
+        assert f"  {name:<22}{method.summary}\n" in listed
+    assert "n=16 threshold=0.9 keep=0.5 prune_after=2 vote=best" in listed
+    assert "iterations=40 expand=5 c=1.25" in listed
+    assert all(len(line) <= 100 for line in listed.splitlines())
 
 
 def test_the_token_budget_is_kept_for_every_problem(problems):
@@ -209,6 +224,34 @@ def test_resuming_with_another_setting_names_it(problems, capsys):
     assert solve(problems, "--method", "beam", "--limit", "4", "--run", "a", "--resume", "--concurrency", "1") == 0
     assert "2 of 4 problems are done already" in capsys.readouterr().err
     assert len(export("a")) == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "later", "now"),
+    [
+        ("mcts", ("variant", "commit", "widen"), "widen=0.5"),
+        ("refine", ("rollout.aggregate",), "rollout.aggregate=min"),
+    ],
+)
+def test_a_run_from_before_a_parameter_goes_on_with_its_default(problems, capsys, method, later, now):
+    told = Solver(problems, method, "toy", limit=2).describe()
+    for key in later:
+        del told["params"][key]
+    del told["reward_engine"]
+    open_run("old", told, resume=False).close()
+    arguments = [problems, "--method", method, "--limit", "2", "--run", "old", "--resume"]
+    assert solve(*arguments, "--param", now) == 2
+    key, _, value = now.partition("=")
+    assert re.search(rf"params\.{re.escape(key)} was \S+, now \"?{value}", capsys.readouterr().err)
+    assert solve(*arguments) == 0
+    assert len(export("old")) == 2
+
+
+def test_a_run_with_a_parameter_that_is_no_more_is_refused_by_its_name(problems, capsys):
+    told = Solver(problems, "beam", "toy", limit=2).describe()
+    open_run("old", {**told, "params": {**told["params"], "patience": 3}}, resume=False).close()
+    assert solve(problems, "--method", "beam", "--limit", "2", "--run", "old", "--resume") == 2
+    assert "params.patience was 3, now absent" in capsys.readouterr().err
 
 
 def test_show_prints_the_tree_of_a_stored_problem(problems, capsys):
