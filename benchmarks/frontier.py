@@ -39,7 +39,7 @@ from reasoning.engine.base import Engine
 from reasoning.profiles import choose_profile
 from reasoning.runs import RunView, open_run, read_run, run_names, totals
 from reasoning.runs.anytime import COSTS, Samples, Trace, samples, searches, traces
-from reasoning.solver import Solver
+from reasoning.solver import Solver, completed
 from search.driver import replay
 from search.methods import METHODS
 
@@ -150,7 +150,8 @@ async def _run(
     solver = Solver(policy=engine, concurrency=args.concurrency, **settings)
     problems = [p for p in solver.load() if p.answer is not None]
     try:
-        with open_run(name, solver.describe(), resume=name in run_names(), exempt={"version"}) as run:
+        resume = name in run_names()
+        with open_run(name, solver.describe(), resume=resume, exempt={"version"}, complete=completed) as run:
             await solver.arun(problems, run=run)
     finally:
         await solver.aclose()
