@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import faulthandler
-import io
-import multiprocessing
-import os
+import json
+import math
 import pickle
-import queue
-import signal
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from dataclasses import asdict, dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 from data.errors import UserError
 from data.records import Problem
+from reasoning.processes import Workers
 from reasoning.tasks.base import Task
 
 __all__ = ["Grade", "Grader", "grade"]
-
-START_SECONDS: Final = 120.0  # a worker imports what the judge needs; a loaded machine takes its time
-MEMORY_BYTES: Final = 8 << 30  # address space of a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +36,13 @@ def grade(task: Task, problem: Problem, answer: str) -> Grade:
         return Grade(False, f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
+_FAILURES: Final = {
+    "time_limit": "grading timed out",
+    "memory_limit": "the grading process died",
+    "closed": "the grader is closed",
+}
+
+
 class Grader:
     """Judges answers of one task, from any asyncio loop, any number at a time.
 
@@ -58,42 +55,40 @@ class Grader:
     def __init__(self, task: Task, workers: int = 1, timeout: float = 10.0) -> None:
         self._task = task
         self._timeout = timeout
-        self._inline = bool(getattr(task, "fast_judge", False))
         self._closed = False
-        if self._inline:
+        self._workers: Workers | None = None
+        if getattr(task, "fast_judge", False):
             return
         try:
-            self._pickled = pickle.dumps(task)
+            pickled = pickle.dumps(task)
         except Exception as error:  # pickling runs the task's own code
             raise UserError(
                 f"task {task.name!r} cannot be sent to a grading process ({error}): define its class at the top level "
                 "of a module, or give it fast_judge = True"
             ) from None
-        # A thread per worker waits for it, so that no event loop ever has to.
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grading")
-        self._workers = [_Worker(self._pickled) for _ in range(workers)]
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._workers = Workers(workers, math.inf, partial(_prepare, pickled), "grading process")
 
     async def judge(self, problem: Problem, answer: str) -> Grade:
         """Judge one answer. Never raises but for cancellation."""
         if self._closed:
-            return _CLOSED
-        if self._inline:
+            return Grade(False, _FAILURES["closed"])
+        if self._workers is None:
             return grade(self._task, problem, answer)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, problem, answer)
+        try:
+            sent = pickle.dumps((problem, answer))
+        except Exception as error:  # pickling runs the problem's own code
+            return Grade(False, f"the problem cannot be sent to a grading process: {error}")
+        try:
+            return Grade(**json.loads(await self._workers.run(_judge, sent, seconds=self._timeout)))
+        except Exception as error:  # of the process, or of the problem's own code in it
+            last_line = str(error).rstrip().rpartition("\n")[2]
+            return Grade(False, _FAILURES.get(getattr(error, "code", None) or "", last_line))
 
     async def close(self) -> None:
         """Kill the workers. May be called twice."""
-        if self._closed:
-            return
         self._closed = True
-        if self._inline:
-            return
-        for worker in self._workers:
-            worker.close()
-        await asyncio.to_thread(self._threads.shutdown)
+        if self._workers is not None:
+            await asyncio.to_thread(self._workers.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,119 +98,18 @@ class Grader:
     ) -> None:
         await self.close()
 
-    def _ask(self, problem: Problem, answer: str) -> Grade:
-        worker = self._idle.get()
-        try:
-            return worker.ask(problem, answer, self._timeout)
-        finally:
-            self._idle.put(worker)
+
+# ---- in the process --------------------------------------------------------------------------------------------------
+
+_task: Task
 
 
-_CLOSED: Final = Grade(False, "the grader is closed")
+def _prepare(pickled: bytes) -> None:
+    global _task
+    _task = pickle.loads(pickled)
+    if (prepare := getattr(_task, "prepare", None)) is not None:
+        prepare()
 
 
-class _Worker:
-    """One grading process, replaced when it dies. `ask` is called by one thread at a time, `close` by any."""
-
-    def __init__(self, task: bytes) -> None:
-        self._task = task
-        self._lock = threading.Lock()  # guards starting against closing
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: Connection | None = None
-        self._closed = False
-
-    def ask(self, problem: Problem, answer: str, timeout: float) -> Grade:
-        try:
-            connection = self._started()
-            # Pickled apart from sending, so that a problem that cannot be pickled leaves the pipe clean.
-            connection.send_bytes(pickle.dumps((problem, answer, timeout)))
-            if not connection.poll(timeout):
-                self._stop()
-                return Grade(False, "grading timed out")
-            result: Grade = connection.recv()
-            return result
-        except (EOFError, OSError):
-            self._stop()
-            return _CLOSED if self._closed else Grade(False, "the grading process died")
-        except _NoStart as error:
-            self._stop()
-            return _CLOSED if self._closed else Grade(False, str(error))
-        except Exception as error:  # pickling runs the problem's own code
-            return Grade(False, f"the problem cannot be sent to a grading process: {error}")
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            process = self._process
-        if process is not None:
-            process.kill()
-
-    def _started(self) -> Connection:
-        if self._connection is not None:
-            return self._connection
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        with self._lock:
-            if self._closed:
-                raise _NoStart
-            self._process = context.Process(target=_work, args=(theirs, self._task), name="grading", daemon=True)
-            self._process.start()
-        theirs.close()
-        self._connection = ours
-        if not ours.poll(START_SECONDS):
-            raise _NoStart("the grading process did not start in time")
-        if (failure := ours.recv()) is not None:
-            raise _NoStart(f"the grading process did not start: {failure}")
-        return ours
-
-    def _stop(self) -> None:
-        with self._lock:
-            process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.join()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-class _NoStart(Exception):
-    """A worker could not be started, and why."""
-
-
-# ---- in the worker ---------------------------------------------------------------------------------------------------
-
-
-def _work(connection: Connection, pickled: bytes) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _limit_memory()
-    sys.stdout = io.TextIOWrapper(open(os.devnull, "wb"))  # noqa: PTH123, SIM115 - some scorers print
-    try:
-        task: Task = pickle.loads(pickled)
-        if (prepare := getattr(task, "prepare", None)) is not None:
-            prepare()
-    except Exception as error:
-        connection.send(f"{type(error).__name__}: {error}")
-        return
-    connection.send(None)
-    devnull = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open for the life of the process
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            problem, answer, timeout = pickle.loads(connection.recv_bytes())
-            # The parent kills a judgement that takes too long. If the parent is gone, this timer, which needs neither
-            # the interpreter nor a signal, ends the process.
-            faulthandler.dump_traceback_later(timeout + 1.0, exit=True, file=devnull)
-            result = grade(task, problem, answer)
-            faulthandler.cancel_dump_traceback_later()
-            connection.send(result)
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        soft = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    except (ImportError, ValueError, OSError):
-        pass  # a platform without this limit still has the time limit
+def _judge(sent: bytes) -> bytes:
+    return json.dumps(asdict(grade(_task, *pickle.loads(sent)))).encode()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from reasoning.processes import Job, Refused, Workers
 from reasoning.serve import modelling
 from reasoning.serve.errors import RESPONSES, ApiError
 from reasoning.serve.modelling import (
@@ -26,7 +27,6 @@ from reasoning.serve.modelling import (
     WhatIf,
     WhatIfSolved,
 )
-from reasoning.serve.processes import Job, Refused, Workers
 
 __all__ = ["answer", "router"]
 
@@ -55,7 +55,7 @@ async def answer(request: Request, job: Job, *given: Any, seconds: float) -> Res
         if workers is None:
             workers = request.app.state.workers = Workers(warm=modelling.warm)
     try:
-        return Response(await workers.run(job, *given, seconds=seconds), media_type="application/json")
+        return Response(await workers.run(modelling.aside, job, *given, seconds=seconds), media_type="application/json")
     except Refused as error:
         headers = {"Retry-After": _RETRY} if error.status in (429, 503) else None
         raise ApiError(error.status, error.message, error.param, error.code, headers=headers) from None

@@ -1,6 +1,6 @@
 """What the server does with descriptions and models: requests and answers as records, and the work between them.
 
-All of the work is `formulation`'s; here it is put into jobs for `reasoning.serve.processes`. Nothing that a client
+All of the work is `formulation`'s; here it is put into jobs for `reasoning.processes`. Nothing that a client
 sends is a path: tables come as text, and a model that names a file is refused.
 """
 
@@ -10,7 +10,8 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
@@ -46,6 +47,7 @@ __all__ = [
     "Solved",
     "WhatIf",
     "WhatIfSolved",
+    "aside",
     "comparing",
     "explaining",
     "exporting",
@@ -434,12 +436,21 @@ class WhatIfSolved(BaseModel):
 # ---- jobs ------------------------------------------------------------------------------------------------------------
 
 
+def aside(work: Callable[..., Any], *given: Any) -> Any:
+    """What `work(*given)` returns, done in a thread.
+
+    In any thread but the main one `formulation` gives its models to HiGHS without Pyomo, which takes seconds to load.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work, *given).result()
+
+
 def warm() -> None:
     """Load what every job needs, the solver above all."""
     model = load(
         {"variables": {"x": {"upper": 1}}, "objective": {"kind": "optimize", "sense": "maximize", "terms": "x"}}
     )
-    explain(model, solve(model))
+    aside(lambda: explain(model, solve(model)))
 
 
 def formulating(given: Formulate) -> bytes:

@@ -16,12 +16,12 @@ from pydantic import BaseModel, Field
 
 from data.errors import UserError, one_line
 from data.stats import wilson
+from reasoning.processes import Refused
 from reasoning.runs import ProblemResult, RunView, read_run, run_names
 from reasoning.runs.anytime import curves
 from reasoning.runs.export import plain
 from reasoning.runs.text import rebuild
 from reasoning.runs.totals import summary
-from reasoning.serve.processes import Refused
 from search.tree import Node, Tree
 
 __all__ = ["Curves", "Listing", "Outcome", "ProblemPage", "RunDetails", "WholeProblem", "curve", "listing", "problem"]

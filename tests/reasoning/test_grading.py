@@ -152,9 +152,22 @@ def test_closing_kills_the_workers_and_ends_later_judgements():
         pytest.fail("the worker is still there")
 
 
+def ran(script, text):
+    """What became of a script in a process of its own."""
+    script.write_text(text)
+    return subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=120,
+        check=False,
+    )
+
+
 def test_a_killed_parent_leaves_no_judging_process_behind(tmp_path):
-    script = tmp_path / "parent.py"
-    script.write_text(
+    done = ran(
+        tmp_path / "parent.py",
         "import asyncio, os\n"
         "from reasoning.grading import Grader\n"
         "from tests.reasoning.test_grading import PROBLEM, Scripted\n"
@@ -164,16 +177,7 @@ def test_a_killed_parent_leaves_no_judging_process_behind(tmp_path):
         "    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), 9)\n"
         "    await grader.judge(PROBLEM, 'hang')\n"
         "if __name__ == '__main__':\n"
-        "    asyncio.run(main())\n"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        timeout=120,
-        check=False,
+        "    asyncio.run(main())\n",
     )
     assert done.returncode == -signal.SIGKILL
     pid = int(done.stdout.removeprefix("ValueError: "))
@@ -183,6 +187,45 @@ def test_a_killed_parent_leaves_no_judging_process_behind(tmp_path):
         time.sleep(0.1)
     else:
         pytest.fail("the worker outlived its parent and its time limit")
+
+
+def test_a_script_judges_with_a_task_of_its_own(tmp_path):
+    done = ran(
+        tmp_path / "own.py",
+        "import asyncio, os\n"
+        "from reasoning.grading import Grader\n"
+        "from tests.reasoning.test_grading import PROBLEM\n"
+        "class Own:\n"
+        "    name = 'own'\n"
+        "    def judge(self, problem, answer):\n"
+        "        os.system('echo noise')\n"
+        "        return answer == problem.answer\n"
+        "async def main():\n"
+        "    async with Grader(Own()) as grader:\n"
+        "        print([(await grader.judge(PROBLEM, answer)).correct for answer in '23'])\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n",
+    )
+    assert (done.stdout, done.stderr) == ("[True, False]\n", "")
+
+
+def test_a_script_without_a_guard_starts_no_process_after_process(tmp_path):
+    begun = tmp_path / "begun"
+    done = ran(
+        tmp_path / "bare.py",
+        "import asyncio\n"
+        "from reasoning.processes import Workers\n"
+        f"with open({str(begun)!r}, 'a') as file:\n"
+        "    print(__name__, file=file)\n"
+        "workers = Workers()\n"
+        "try:\n"
+        "    asyncio.run(workers.run(bytes, seconds=60))\n"
+        "finally:\n"
+        "    workers.close()\n",
+    )
+    assert done.returncode == 1
+    assert "the process could not be started" in done.stderr
+    assert begun.read_text().split() == ["__main__", "__mp_main__"]
 
 
 def test_a_task_that_cannot_be_prepared_says_so():

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from formulation import Model, load, solve
 from formulation.__main__ import main
+from reasoning.processes import Workers
 from reasoning.serve import errors, formulation, modelling
-from reasoning.serve.processes import Workers
 
 EXAMPLES = Path("formulation/examples").resolve()
 TEXT = (

@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 
 from reasoning import Solver
 from reasoning.engine.toy import ToyEngine
+from reasoning.processes import Workers
 from reasoning.runs import ProblemResult, open_run, read_run
 from reasoning.runs.text import rebuild
 from reasoning.runs.totals import summary
 from reasoning.serve import errors, saved, stored
-from reasoning.serve.processes import Workers
 from search.codec import outcome_to_json, request_to_json
 from search.types import Expand, Expanded, Finish, Segment, Step, Usage
 

@@ -14,9 +14,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from reasoning.processes import Workers
 from reasoning.runs import ProblemResult, open_run
 from reasoning.serve import errors, formulation, modelling, saved
-from reasoning.serve.processes import Workers
 
 CHECKS = [
     not_a_server_error,

@@ -1,7 +1,9 @@
-"""Work that must not stall the server: a few processes that do one job at a time and are killed when time is up.
+"""Work that must not stall an event loop: a few processes that do one job at a time and are killed when time is up.
 
 A job is a function at the top level of a module; it returns the bytes of its answer, or raises UserError or `Refused`.
-A process ends by itself when the server is gone, because its standard input does.
+Processes are spawned as multiprocessing does it: they import the script that runs, so that its own classes can be sent
+to them, and what it does must stand under `if __name__ == "__main__":`. A process ends by itself when the one that
+started it is gone, because its connection does.
 """
 
 from __future__ import annotations
@@ -9,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import json
+import multiprocessing
 import os
 import pickle
 import queue
 import signal
-import struct
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import IO, Any, Final
 
 from data.errors import UserError, one_line
@@ -29,13 +31,12 @@ __all__ = ["Job", "Refused", "Workers"]
 
 Job = Callable[..., bytes]
 START_SECONDS: Final = 120.0  # what a process may take to import what it needs, on a loaded machine
-MEMORY_BYTES: Final = 6 << 30  # address space of a process
-_LENGTH: Final = struct.Struct(">Q")
+MEMORY_BYTES: Final = 8 << 30  # address space of a process
 _DONE, _REFUSED, _BROKEN = b"+", b"!", b"?"
 
 
 class Refused(Exception):
-    """A job that is not done, with the HTTP status and the line that say why."""
+    """A job that is not done, with the line that says why and the HTTP status that a server answers with."""
 
     def __init__(self, status: int, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -53,23 +54,22 @@ def _out_of_memory() -> Refused:
     return Refused(422, "this needs too much memory: make it smaller", code="memory_limit")
 
 
-def _nobody() -> Refused:
-    return Refused(499, "nobody waits for the answer any more")
-
-
 class Workers:
     """`count` processes, each started when it is first needed; at most `waiting` jobs are kept waiting for them.
 
-    `warm` is called by a new process before its first job, so that no job pays for what is only loaded once.
+    `warm` is called by a new process before its first job, so that no job pays for what is only loaded once. `name` is
+    what errors call a process.
     """
 
-    def __init__(self, count: int = 2, waiting: int = 16, warm: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, count: int = 2, waiting: float = 16, warm: Callable[[], None] | None = None, name: str = "process"
+    ) -> None:
         self._most = count + waiting
         self._jobs = 0
         self._lock = threading.Lock()  # guards `_jobs`
         # A thread per process waits for it, so that no event loop has to.
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
-        self._workers = [_Worker(warm) for _ in range(count)]
+        self._workers = [_Worker(warm, name) for _ in range(count)]
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()  # the one used last is warm
         for worker in reversed(self._workers):
             self._idle.put(worker)
@@ -79,23 +79,26 @@ class Workers:
 
         A cancelled caller frees its process at once.
         """
+        task = _Task(pickle.dumps((job, given, seconds)), seconds)
         with self._lock:
             if self._jobs >= self._most:
                 raise Refused(429, "the server has too much to calculate: try again soon", code="queue_full")
             self._jobs += 1
-        task = _Task(pickle.dumps((job, given, seconds)), seconds)
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._do, task)
+        future = self._threads.submit(self._do, task)
+        future.add_done_callback(self._done)
         try:
-            return await asyncio.shield(future)
+            return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             task.abandon()
             raise
 
     def close(self) -> None:
-        """Kill the processes. May be called twice."""
+        """Kill the processes; jobs that wait are refused. May be called twice."""
         for worker in self._workers:
             worker.close()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.stop()
 
     def _do(self, task: _Task) -> bytes:
         worker = self._idle.get()
@@ -103,8 +106,10 @@ class Workers:
             return worker.do(task)
         finally:
             self._idle.put(worker)
-            with self._lock:
-                self._jobs -= 1
+
+    def _done(self, future: Future[bytes]) -> None:
+        with self._lock:
+            self._jobs -= 1
 
 
 class _Task:
@@ -123,9 +128,11 @@ class _Task:
             self._stop = None if self.abandoned else stop
             return not self.abandoned
 
-    def end(self) -> None:
+    def end(self) -> bool:
+        """Whether its work was ended early."""
         with self._lock:
             self._stop = None
+            return self.abandoned
 
     def abandon(self) -> None:
         with self._lock:
@@ -134,43 +141,39 @@ class _Task:
                 self._stop()
 
 
-class _Worker:
-    """One process, replaced when it dies. `do` is called by one thread at a time, `close` by any."""
+class _Process(SpawnProcess):
+    """Ends with the process that started it, as a daemon does. Unlike a daemon it may start others: a job may judge."""
 
-    def __init__(self, warm: Callable[[], None] | None) -> None:
+    daemon = True
+
+
+class _Worker:
+    """One process, replaced when it dies. `do` and `stop` are called by one thread at a time, `close` by any."""
+
+    def __init__(self, warm: Callable[[], None] | None, name: str) -> None:
         self._warm = warm
+        self._name = name
         self._lock = threading.Lock()  # guards starting against closing
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: _Process | None = None
+        self._connection: Connection | None = None
         self._closed = False
 
     def do(self, task: _Task) -> bytes:
-        if task.abandoned:
-            raise _nobody()
-        process = self._process if self._process is not None and self._process.poll() is None else self._start()
-        overrun = threading.Event()
-
-        def stop() -> None:
-            overrun.set()
-            process.kill()
-
-        timer = threading.Timer(task.seconds, stop)
+        process, connection = self._started()
+        if not task.begin(process.kill):
+            raise Refused(499, "nobody waits for the answer any more")
         try:
-            if not task.begin(process.kill):
-                raise _nobody()
-            timer.start()
-            assert process.stdin is not None and process.stdout is not None
-            _send(process.stdin, task.pickled)
-            reply = _receive(process.stdout)
-        except OSError:
-            self._stop()
-            if overrun.is_set():
-                raise _too_long(task.seconds) from None
-            raise _out_of_memory() from None
+            connection.send_bytes(task.pickled)
+            if not connection.poll(task.seconds):
+                self.stop()
+                raise _too_long(task.seconds)
+            reply = connection.recv_bytes()
+        except (EOFError, OSError):
+            self.stop()
+            raise self._closing() or _out_of_memory() from None
         finally:
-            timer.cancel()
-            task.end()
-            if overrun.is_set() or task.abandoned:  # it may have been killed just after its answer
-                self._stop()
+            if task.end():  # it may have been killed just after its answer
+                self.stop()
         kind, body = reply[:1], reply[1:]
         if kind == _DONE:
             return body
@@ -184,76 +187,59 @@ class _Worker:
             process = self._process
         if process is not None:
             process.kill()
-            process.wait()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._stop()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with self._lock:
-            if self._closed:
-                raise Refused(503, "the server is shutting down")
-            command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-            pipe = subprocess.PIPE
-            self._process = process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
-        timer = threading.Timer(START_SECONDS, process.kill)
-        timer.start()
-        try:
-            assert process.stdin is not None and process.stdout is not None
-            _send(process.stdin, pickle.dumps(self._warm))
-            failed = _receive(process.stdout)
-        except OSError:
-            raise Refused(503, "a process that calculates could not be started") from None
-        finally:
-            timer.cancel()
-        if failed:
-            raise RuntimeError(f"a process that calculates did not start: {failed.decode()}")
-        return process
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
         with self._lock:
             process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with suppress(OSError):
-                    assert pipe is not None
-                    pipe.close()
+            process.join()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
+    def _started(self) -> tuple[_Process, Connection]:
+        if self._process is not None and self._connection is not None and self._process.is_alive():
+            return self._process, self._connection
+        self.stop()
+        try:
+            self._connection, theirs = multiprocessing.Pipe()
+            with self._lock:
+                if (closing := self._closing()) is not None:
+                    raise closing
+                process = _Process(target=_work, args=(theirs, self._warm))
+                process.start()
+                self._process = process
+            theirs.close()
+            if not self._connection.poll(START_SECONDS):
+                raise TimeoutError
+            failed = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            self.stop()
+            raise self._closing() or Refused(503, f"the {self._name} could not be started") from None
+        if failed:
+            self.stop()
+            raise RuntimeError(f"the {self._name} did not start: {failed.decode()}")
+        return process, self._connection
 
-def _send(pipe: IO[bytes], message: bytes) -> None:
-    pipe.write(_LENGTH.pack(len(message)))
-    pipe.write(message)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> bytes:
-    """The next message. Raises EOFError, an OSError here, where there is none."""
-    head = pipe.read(_LENGTH.size)
-    if len(head) == _LENGTH.size:
-        body = pipe.read(length := _LENGTH.unpack(head)[0])
-        if len(body) == length:
-            return body
-    raise BrokenPipeError
+    def _closing(self) -> Refused | None:
+        return Refused(503, "the server is shutting down", code="closed") if self._closed else None
 
 
 # ---- in the process --------------------------------------------------------------------------------------------------
 
 
-def main() -> None:
+def _work(connection: Connection, warm: Callable[[], None] | None) -> None:
     """Do jobs until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _limit_memory()
-    given, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # Solvers print, also from C: fd 1 leads nowhere from here on.
+    # Solvers and scorers print, also from C: fd 1 leads nowhere from here on.
     nowhere = open(os.devnull, "wb")  # noqa: PTH123, SIM115 - open for the life of the process
     os.dup2(nowhere.fileno(), 1)
-    # In any thread but the main one `formulation` gives its models to HiGHS without Pyomo, which takes seconds to load.
-    with ThreadPoolExecutor(1) as thread, suppress(OSError):
-        warm = pickle.loads(_receive(given))
-        _send(answers, thread.submit(_warmed, warm).result())
+    with suppress(EOFError, OSError):
+        connection.send_bytes(_warmed(warm))
         while True:
-            _send(answers, thread.submit(_answer, _receive(given), nowhere).result())
+            connection.send_bytes(_answer(connection.recv_bytes(), nowhere))
 
 
 def _warmed(warm: Callable[[], None] | None) -> bytes:
@@ -270,9 +256,9 @@ def _answer(pickled: bytes, nowhere: IO[bytes]) -> bytes:
     """What a job came to; whatever it raises is an answer, too."""
     try:
         job, given, seconds = pickle.loads(pickled)
-        # The server kills a job that takes too long. If the server is gone, this timer, which needs neither the
+        # The parent kills a job that takes too long. If the parent is gone, this timer, which needs neither the
         # interpreter nor a signal, ends the process.
-        faulthandler.dump_traceback_later(seconds + 5.0, exit=True, file=nowhere)
+        faulthandler.dump_traceback_later(seconds + 1.0, exit=True, file=nowhere)
         return _DONE + bytes(job(*given))
     except Refused as error:
         return _refusal(error)
@@ -282,7 +268,7 @@ def _answer(pickled: bytes, nowhere: IO[bytes]) -> bytes:
         return _refusal(Refused(400, "this is nested too deeply: write it flatter"))
     except MemoryError:
         return _refusal(_out_of_memory())
-    except Exception:  # a mistake of ours: the server logs it, and tells its client no more than that
+    except Exception:  # a mistake of ours: a server logs it, and tells its client no more than that
         return _BROKEN + traceback.format_exc().encode("utf-8", "replace")
     finally:
         faulthandler.cancel_dump_traceback_later()

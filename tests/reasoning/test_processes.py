@@ -1,12 +1,15 @@
 """Processes that do one job at a time and are killed when time is up."""
 
 import asyncio
+import gc
 import os
 
 import pytest
 
 from data.errors import UserError
-from reasoning.serve.processes import Refused, Workers
+from reasoning.grading import Grade
+from reasoning.processes import Refused, Workers
+from tests.reasoning.test_grading import Scripted, judged
 
 
 def said(word: str) -> bytes:
@@ -50,6 +53,10 @@ def broken() -> bytes:
     raise ZeroDivisionError
 
 
+def judging() -> bytes:
+    return str(judged(Scripted(), "2")).encode()
+
+
 @pytest.fixture(scope="module")
 def workers():
     found = Workers(1, waiting=2)
@@ -79,6 +86,10 @@ def test_a_refusal_comes_back_as_one(workers, job, status, message):
     assert error.value.status == status and "\n" not in error.value.message
 
 
+def test_a_job_may_have_answers_judged_in_a_process(workers):
+    assert run(workers, judging) == str([Grade(True)]).encode()
+
+
 def test_a_mistake_of_the_server_is_told_apart(workers):
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         run(workers, broken)
@@ -105,7 +116,7 @@ async def _until(condition):
         await asyncio.sleep(0.01)
 
 
-def test_a_cancelled_caller_frees_the_process(workers, tmp_path):
+def test_a_cancelled_caller_frees_the_process_and_leaves_no_complaint(workers, tmp_path, caplog):
     async def abandon():
         job = asyncio.create_task(workers.run(stuck, str(tmp_path / "begun"), seconds=600))
         await asyncio.wait_for(_until((tmp_path / "begun").exists), 120)
@@ -115,6 +126,8 @@ def test_a_cancelled_caller_frees_the_process(workers, tmp_path):
         return await asyncio.wait_for(workers.run(said, "free", seconds=60), 120)
 
     assert asyncio.run(abandon()) == b"free"
+    gc.collect()
+    assert not caplog.records
 
 
 def test_only_so_many_jobs_wait(workers, tmp_path):
