@@ -117,27 +117,16 @@ class Ranked(BaseModel):
     votes: int
 
 
-class ProblemDetails(BaseModel):
-    """All that a run says of a problem, but for the ids of its prompt."""
+class ProblemDetails(ProblemEntry):
+    """All that a run says of a problem, but for the ids of its prompt; the question is whole."""
 
-    index: int
-    problem: str
-    question: str
-    gold: str | None
-    answer: str | None
-    outcome: Outcome
-    failed: str | None
     text: str
     answers: list[Ranked]
-    nodes: int
     requests_failed: int
     prompt_tokens: int
     cached_tokens: int | None
-    completion_tokens: int
     reward_tokens: int | None
-    computed_tokens: int | None
     flops: float | None
-    seconds: float | None
     engine_seconds: float | None
     seed: int
 
