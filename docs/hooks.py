@@ -16,14 +16,17 @@ from mkdocs.structure.files import File
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCS = _ROOT / "docs"
-# Pages of the site that lie elsewhere in the checkout.
-_ELSEWHERE = {_ROOT / "benchmarks" / "README.md": "benchmarks.md"}
+# Pages and pictures of the site that lie elsewhere in the checkout.
+_ELSEWHERE = {
+    _ROOT / "benchmarks" / "README.md": "benchmarks.md",
+    _ROOT / "benchmarks" / "results" / "frontier" / "frontier.png": "images/frontier.png",
+}
 _LINK = re.compile(r"\[([^\]\n]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _log = logging.getLogger("mkdocs.hooks.links")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that lie elsewhere."""
+    """Add what lies elsewhere."""
     for source, name in _ELSEWHERE.items():
         files.append(File.generated(config, name, abs_src_path=str(source)))
     return files
