@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -104,3 +109,34 @@ def server(engine=None, **settings):
 def counted(app, name, **labels):
     """A counter's or gauge's value."""
     return app.state.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@contextlib.contextmanager
+def command(*options):
+    """The address of `python -m reasoning.serve` with the embedded model. The command has to end with 0."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reasoning.serve", "--port", str(port), *options],
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        said = []
+        for line in process.stderr:  # ends when the process does
+            said.append(line)
+            if " models of embedded at http" in line:
+                break
+        else:
+            raise AssertionError("".join(said[-20:]))
+        yield f"http://127.0.0.1:{port}"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -1,48 +1,17 @@
 """The command with the embedded model behind it, asked by the real OpenAI client."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import openai
 import pytest
+
+from .serving import command
 
 QUESTION = "Natalia sold 48 clips in April and half as many in May. How many clips did she sell altogether?"
 
 
 @pytest.fixture(scope="module")
 def address():
-    root = Path(__file__).resolve().parents[3]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = ["--port", str(port), "--engine", "max_model_len=1024", "--engine", "max_num_seqs=16"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reasoning.serve", *options],
-        cwd=root,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        said = []
-        for line in process.stderr:  # ends when the process does
-            said.append(line)
-            if " models of embedded at http" in line:
-                break
-        else:
-            pytest.fail("".join(said[-20:]))
-        yield f"http://127.0.0.1:{port}"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(90) == 0
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    with command("--engine", "max_model_len=1024", "--engine", "max_num_seqs=16") as address:
+        yield address
 
 
 @pytest.mark.engine
