@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from search.adaptive import AdaptiveBestOfN
 from search.adaptive_consistency import AdaptiveConsistency
@@ -20,7 +20,7 @@ from search.particles import ParticleSearch
 from search.plans import PlanSearch
 from search.refinement import Refinement
 
-__all__ = ["METHODS", "Method", "make_method", "method_params", "parameters"]
+__all__ = ["METHODS", "Method", "make_method", "method_params", "parameter_choices", "parameters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,31 @@ def parameters(name: str) -> dict[str, Any]:
     return _flat({f.name: f.default for f in dataclasses.fields(METHODS[name].algorithm)})
 
 
+def parameter_choices(name: str) -> dict[str, tuple[str, ...]]:
+    """The values from which a method's parameters that are names may be chosen; other parameters are left out.
+
+    Raises ValueError for an unknown method.
+    """
+    known = parameters(name)
+    found = {key: values for key, hint in get_type_hints(METHODS[name].algorithm).items() if (values := _names(hint))}
+    if "rollout" in known:
+        inner = parameter_choices(known["rollout"])
+        found |= {"rollout": _rollouts(), **{f"rollout.{key}": values for key, values in inner.items()}}
+    return {key: values for key, values in found.items() if key in known}
+
+
+def _names(hint: Any) -> tuple[str, ...]:
+    """The names of a `Literal`, or of a union of them."""
+    if get_origin(hint) is Literal:
+        return tuple(name for name in get_args(hint) if isinstance(name, str))
+    return tuple(name for part in get_args(hint) for name in _names(part))
+
+
+def _rollouts() -> tuple[str, ...]:
+    # A search that has a rollout itself is none: its plan or its draft would be a part of another's solution.
+    return tuple(method for method in METHODS if "rollout" not in parameters(method))
+
+
 def _flat(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters with the search that is a method's rollout given by its name, and its parameters as `rollout.KEY`."""
     if "rollout" not in params:
@@ -74,8 +99,7 @@ def _make_rollout(given: dict[str, Any], known: Mapping[str, Any]) -> dict[str, 
     if "rollout" not in known or not (inner or "rollout" in given):
         return given
     name = given.get("rollout", known["rollout"])
-    # A search that has a rollout itself is none: its plan or its draft would be a part of another's solution.
-    able = [method for method in METHODS if "rollout" not in parameters(method)]
+    able = _rollouts()
     if name not in able:
         raise ValueError(f"unknown rollout '{name}': choose one of {', '.join(able)}")
     if "rollout" not in given:

@@ -35,7 +35,7 @@ from reasoning.serve.schemas import (
 )
 from reasoning.serve.service import Ask, Search, Service
 from reasoning.solver import Solved, version
-from search.methods import METHODS, parameters
+from search.methods import METHODS, parameter_choices, parameters
 
 __all__ = ["router"]
 
@@ -74,7 +74,7 @@ async def server_config(request: Request) -> ServerConfig:
         version=version(),
         tasks=service.tasks,
         models=[_model(service, preset) for preset in service.presets.values()],
-        methods=[MethodInfo(name=name, params=parameters(name)) for name in METHODS],
+        methods=[_method(name) for name in METHODS],
         runs=service.config.runs is not None,
         key_needed=bool(service.config.api_keys),
     )
@@ -277,6 +277,11 @@ def _service(request: Request) -> Service:
 def _model(service: Service, preset: Preset) -> Model:
     options = ModelOptions(task=preset.task, method=preset.method, params=preset.params)
     return Model(id=f"{service.policy}/{preset.name}", created=service.created, stepsolver=options)
+
+
+def _method(name: str) -> MethodInfo:
+    named = {key: list(values) for key, values in parameter_choices(name).items()}
+    return MethodInfo(name=name, params=parameters(name), choices=named)
 
 
 def _finish(choice: Choice) -> Any:

@@ -325,10 +325,11 @@ class ModelList(BaseModel):
 
 
 class MethodInfo(BaseModel):
-    """A search method and its parameters with their defaults."""
+    """A search method, its parameters with their defaults, and what may be chosen where a parameter is a name."""
 
     name: str
     params: dict[str, Any]
+    choices: dict[str, list[str]]
 
 
 class ServerConfig(BaseModel):

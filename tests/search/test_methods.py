@@ -13,7 +13,7 @@ from search.best_of_n import BestOfN
 from search.dvts import DVTS
 from search.mcts import MCTS, VARIANTS
 from search.mcts_dpo import MCTSDPO
-from search.methods import METHODS, make_method, method_params, parameters
+from search.methods import METHODS, make_method, method_params, parameter_choices, parameters
 from search.particles import ParticleSearch
 from search.plans import PlanSearch
 from search.refinement import Refinement
@@ -41,6 +41,29 @@ def test_a_method_has_one_line_and_defaults_that_make_it(name):
     assert made == make_method(name)
     if name != "greedy":  # which has no parameters to tell
         assert method_params(made) == parameters(name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_choice_of_a_parameter_is_taken_and_the_default_is_one(name):
+    defaults = parameters(name)
+    named = parameter_choices(name)
+    # What is a word by default has choices, so that nobody has to guess it.
+    assert set(named) == {key for key, value in defaults.items() if isinstance(value, str)}
+    for key, values in named.items():
+        assert defaults[key] in values
+        for value in values:
+            told = method_params(make_method(name, {key: value}))[key]
+            assert told == ("best-of-n" if value == "greedy" else value)  # greedy is one sample
+        with pytest.raises(ValueError, match="unknown"):
+            make_method(name, {key: "no such"})
+
+
+def test_choices_are_told_of_unions_and_of_the_search_within():
+    assert sorted(parameter_choices("mcts")["vote"]) == ["best", "descend", "majority", "weighted"]
+    assert parameter_choices("adaptive-consistency") == {"rule": ("beta", "window")}
+    assert "beam" in parameter_choices("plan")["rollout"]
+    assert not {"plan", "refine"} & set(parameter_choices("plan")["rollout"])
+    assert parameter_choices("greedy") == {}
 
 
 @pytest.mark.parametrize(

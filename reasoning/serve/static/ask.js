@@ -123,12 +123,16 @@ class Strategy {
 
   #showParams() {
     const preset = this.models.find(({ id }) => id === this.model.value)?.stepsolver ?? {};
-    const defaults = { ...this.methods[preset.method]?.params, ...preset.params };
+    const method = this.methods[preset.method];
+    const defaults = { ...method?.params, ...preset.params };
     const fields = Object.entries(defaults).map(([key, value]) => {
       const id = `param-${this.name}-${key}`;
       const kind = typeof value;
+      const names = method?.choices?.[key];
       const input = kind === "boolean"
         ? el("input", { id, name: key, type: "checkbox", checked: value })
+        : names?.includes(value)
+        ? el("select", { id, name: key }, names.map((one) => el("option", { value: one, text: one, selected: one === value })))
         : el("input", { id, name: key, type: kind === "number" ? "number" : "text", step: "any", value: value ?? "",
                         placeholder: value === null ? "none" : null });
       input.original = kind === "boolean" ? value : String(value ?? "");
@@ -141,7 +145,7 @@ class Strategy {
   /** Parameters that differ from the strategy's own. */
   #changed() {
     const found = {};
-    for (const input of this.params.querySelectorAll("input")) {
+    for (const input of this.params.querySelectorAll("input, select")) {
       if (input.kind === "boolean") {
         if (input.checked !== input.original) found[input.name] = input.checked;
       } else if (input.value.trim() !== input.original && input.value.trim() !== "") {

@@ -264,6 +264,8 @@ def test_config_tells_a_page_what_there_is():
     assert config["models"] == models
     assert {"gsm8k", "math500"} <= set(config["tasks"])
     assert [method["name"] for method in config["methods"]] == list(METHODS)
+    named = {method["name"]: method["choices"] for method in config["methods"]}
+    assert named["beam"]["vote"] == ["majority", "weighted", "best"]
     assert (config["runs"], config["key_needed"]) == (False, False)
     assert config["version"]
 

@@ -209,10 +209,11 @@ def test_a_parameter_that_is_changed_is_sent_and_no_other(page: Page, server: Se
     page.get_by_label("compare two strategies").uncheck()
     page.get_by_text("Parameters").first.click()
     page.locator("#param-A-width").fill("2")
+    page.locator("#param-A-vote").select_option("majority")
     with page.expect_request("**/v1/chat/completions") as sent:
         page.get_by_role("button", name="Search").click()
     body = sent.value.post_data_json
-    assert body["stepsolver"]["param"] == {"width": 2}
+    assert body["stepsolver"]["param"] == {"width": 2, "vote": "majority"}
     assert body["stream"] is True
     expect(panel(page, "A").locator(".status")).to_have_text("done", timeout=PATIENCE)
     assert panel(page, "B").is_hidden()
