@@ -1,7 +1,7 @@
 """lm-evaluation-harness and Inspect, the real packages, asking the embedded model through the running server.
 
-They come in an environment of their own that stands on this one. The tests of `reasoning.integrations`, which are left
-out where the packages are missing, run in it too.
+The commands are those of docs/integrations.md, on fewer questions. The packages come in an environment of their own,
+which stands on this one; the tests of `reasoning.integrations`, left out where they are missing, run in it too.
 """
 
 import json
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.full, pytest.mark.engine]
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTIONS = 8
+SAMPLED = {"temperature": 0.7, "do_sample": True, "stepsolver": {"n": 4}}
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +86,23 @@ def right(text, problem):
     )
 
 
-def test_the_harness_reads_texts_that_the_server_continues(programs, data, address, tmp_path):
+@pytest.mark.parametrize(
+    ("path", "kind", "more"),
+    [
+        ("completions", "local-completions", ["--gen_kwargs", json.dumps(SAMPLED)]),
+        ("chat/completions", "local-chat-completions", ["--gen_kwargs", json.dumps(SAMPLED), "--apply_chat_template"]),
+    ],
+)
+def test_the_harness_reads_texts_and_chats_of_the_server(programs, data, address, tmp_path, path, kind, more):
     folder, problems = data
     before = searches(address)
     model = (
-        f"base_url={address}/v1/completions,model=embedded/best-of-n,tokenizer_backend=none,tokenized_requests=False,"
+        f"base_url={address}/v1/{path},model=embedded/best-of-n,tokenizer_backend=none,tokenized_requests=False,"
         "num_concurrent=8,max_retries=1"
     )
-    options = {"temperature": 0.7, "do_sample": True, "stepsolver": {"n": 4}}
     run(
-        *(programs / "lm_eval", "run", "--model", "local-completions", "--model_args", model),
-        *("--include_path", TASKS, "--tasks", "stepsolver_gsm8k", "--gen_kwargs", json.dumps(options)),
-        *("--log_samples", "--output_path", tmp_path),
+        *(programs / "lm_eval", "run", "--model", kind, "--model_args", model, *more),
+        *("--include_path", TASKS, "--tasks", "stepsolver_gsm8k", "--log_samples", "--output_path", tmp_path),
         STEPSOLVER_DATA=str(folder),
     )
     (told,) = tmp_path.rglob("results_*.json")
