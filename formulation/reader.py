@@ -35,7 +35,7 @@ from formulation.votes import Candidate, Distinct, Origin, distinct, row_vote
 from formulation.wire import parse
 from search.best_of_n import BestOfN
 from search.driver import drive
-from search.types import State, Usage
+from search.types import Failed, State, Usage
 
 if TYPE_CHECKING:
     from reasoning.engine.base import Engine
@@ -211,10 +211,12 @@ class Reader(Synchronous):
         return self._run_sync(self.aread(text, name, tables=tables))
 
     async def aread(self, text: str, name: str = "text", *, tables: Sequence[Given] = ()) -> ModelReading:
-        """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long.
+        """The models of a text. `name` and the seed fix the samples. Raises UserError for a text that is too long, and
+        EngineError where no request for a draft was answered.
 
         `tables` are told to a model that writes JSON documents, which may read from them; the compact format has none.
         """
+        from reasoning.engine.base import EngineError
         from reasoning.worker import PolicyWorker
 
         await self.start()
@@ -233,9 +235,12 @@ class Reader(Synchronous):
             raise UserError(
                 f"the text takes {len(prompt)} tokens and the model reads {context}: shorten it, or name a larger model"
             )
-        tree, _ = await drive(
+        tree, log = await drive(
             self._algorithm(task, text, figures), State(name, prompt, self.seed), PolicyWorker(question, policy)
         )
+        broken = [told.outcome.reason for told in log if isinstance(told.outcome, Failed)]
+        if len(broken) == len(log) > 0:
+            raise EngineError(f"the model wrote no draft: {broken[0]}")
         refused: Counter[str] = Counter()
         drafts = list(_candidates(tree, task, text, figures, refused))
         finished = sum(node.samples for node in tree.answered())

@@ -69,6 +69,20 @@ def _parser() -> Parser:
         help="tasks to offer beside the built-in ones",
     )
 
+    reading = parser.add_argument_group("descriptions of decisions")
+    add = reading.add_argument
+    add(
+        "--reader",
+        metavar="NAME@URL",
+        help="a chat model behind a server that reads them beside the rules (default: the rules alone)",
+    )
+    add(
+        "--reader-engine",
+        action="append",
+        metavar="KEY=VALUE",
+        help="an engine option of the reader, passed through; may be repeated",
+    )
+
     limits = parser.add_argument_group("limits")
     add = limits.add_argument
     add(
@@ -112,6 +126,13 @@ def _config(given: dict[str, Any]) -> ServeConfig:
 
     keys = read_keys(given.pop("api_key_file", None), os.environ.get("STEPSOLVER_API_KEY"))
     given["engine"] = dict(key_value("--engine", text) for text in given.get("engine", []))
+    given["reader_engine"] = dict(key_value("--reader-engine", text) for text in given.get("reader_engine", []))
+    if "@http" not in given.get("reader", "@http"):
+        # A description is read in a process that may be killed, and a model that takes minutes to start is none of it.
+        raise UserError(
+            f"--reader {given['reader']}: name a model behind a server, NAME@http://host:port/v1 "
+            "(python -m vllm.entrypoints.openai.api_server --model NAME starts one)"
+        )
     given["recipes"] = tuple(Path(path) for path in given.get("recipes", []))
     given["tasks"] = tuple(given.get("tasks", []))
     runs = runs_root(given.pop("runs", None)) if "runs" in given else None
@@ -160,7 +181,7 @@ def _bound(config: ServeConfig) -> socket.socket:
 
 def _check_not_itself(config: ServeConfig, port: int) -> None:
     """Refuse a policy or a judge behind this server's own address: each request would wait for another one."""
-    named = [("--policy", config.policy)]
+    named = [("--policy", config.policy), ("--reader", config.reader)]
     for path in config.recipes:
         settings = read_recipe(path)
         named += [(f"--recipe {path}", settings.get(key)) for key in ("policy", "reward_policy", "reward-policy")]

@@ -22,15 +22,18 @@ from reasoning.serve.modelling import (
     Exported,
     Formulate,
     Formulated,
+    Language,
     Solve,
     Solved,
     WhatIf,
     WhatIfSolved,
 )
+from reasoning.serve.settings import ServeConfig
 
 __all__ = ["answer", "router"]
 
 _GRACE: Final = 20.0  # seconds beside the solver's: reading, writing out rows, checking
+_READING: Final = 180.0  # seconds that a language model may take to read a description
 _RETRY: Final = "5"  # seconds
 _making = threading.Lock()
 _log = logging.getLogger(__name__)
@@ -67,7 +70,16 @@ async def answer(request: Request, job: Job, *given: Any, seconds: float) -> Res
 @router.post("/formulate", response_model=Formulated)
 async def formulate(request: Request, body: Formulate) -> Response:
     """Make a model from a description, solve it, and say what was not understood."""
-    return await answer(request, modelling.formulating, body, seconds=3 * body.time_limit + _GRACE)
+    config: ServeConfig | None = getattr(request.app.state, "config", None)
+    reader = None if config is None or body.method == "rules" else config.reader
+    if config is None or reader is None:
+        if body.method == "model":
+            message = "this server has no language model for descriptions: send method rules, or leave it out"
+            raise ApiError(400, message, "method")
+        return await answer(request, modelling.formulating, body, seconds=3 * body.time_limit + _GRACE)
+    language = Language(reader, tuple(config.reader_engine.items()))
+    seconds = 3 * body.time_limit + _GRACE + _READING
+    return await answer(request, modelling.formulating, body, language, seconds=seconds)
 
 
 @router.post("/solve", response_model=Solved)

@@ -13,15 +13,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from data.errors import UserError
-from formulation import Model, compare, explain, export, formulate, load, solve
+from data.errors import UserError, one_line
+from formulation import Model, Reader, compare, explain, export, formulate, load, solve
 from formulation.binding import show_key
 from formulation.classes import seed_class
 from formulation.explain import Explanation, Quantity
@@ -33,6 +34,7 @@ from formulation.sensitivity import sensitivity
 from formulation.sentences import sentences
 from formulation.solve import Solution
 from formulation.tables import data_of, given_tables
+from reasoning.processes import Refused
 
 __all__ = [
     "Compare",
@@ -43,6 +45,7 @@ __all__ = [
     "Exported",
     "Formulate",
     "Formulated",
+    "Language",
     "Solve",
     "Solved",
     "WhatIf",
@@ -148,7 +151,9 @@ class Formulate(_Request):
 
     text: Text
     tables: Tables = Field(default_factory=dict)
-    method: Literal["rules"] = Field("rules", description="how it is read; this server reads by rules")
+    method: Literal["rules", "model"] | None = Field(
+        None, description="how it is read: by rules alone, or by the server's language model beside them (the default)"
+    )
     solve: bool = True
     time_limit: Seconds = 10.0
 
@@ -453,10 +458,10 @@ def warm() -> None:
     aside(lambda: explain(model, solve(model)))
 
 
-def formulating(given: Formulate) -> bytes:
-    """Answer with a `Formulated`."""
+def formulating(given: Formulate, reader: Language | None = None) -> bytes:
+    """Answer with a `Formulated`. Raises `Refused` where the reader's model does not answer."""
     with _folder():
-        found = formulate(given.text, data=_tables(given.tables))
+        found = _read(given, reader)
         solution = solve(found.model, time_limit=given.time_limit) if given.solve and not found.obstacle else None
         told = None
         if found.reading.problem is not None:
@@ -522,6 +527,14 @@ def trying(given: WhatIf) -> bytes:
         return _bytes(WhatIfSolved(before=before, after=after, model=edited.problem.plain()))
 
 
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language model that reads descriptions: NAME@URL and its engine's options."""
+
+    policy: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
 # ---- parts of jobs ---------------------------------------------------------------------------------------------------
 
 
@@ -535,6 +548,24 @@ def _folder() -> Iterator[Path]:
             yield Path(folder)
         finally:
             os.chdir(before)
+
+
+def _read(given: Formulate, language: Language | None) -> Formulation:
+    tables = _tables(given.tables)
+    if language is None:
+        return formulate(given.text, data=tables)
+    from reasoning.engine.base import EngineError
+
+    try:
+        return formulate(given.text, reader=_reader(language), data=tables)
+    except EngineError as error:
+        raise Refused(502, one_line(error), code="engine_error") from None
+
+
+@lru_cache(maxsize=1)
+def _reader(language: Language) -> Reader:
+    """The reader of this process, which keeps its connections from one description to the next."""
+    return Reader(language.policy, engine=dict(language.options))
 
 
 def _tables(texts: Mapping[str, str]) -> dict[str, Path]:

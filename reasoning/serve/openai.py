@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from reasoning.config import METHOD_FIELDS
 from reasoning.serve.errors import RESPONSES, ApiError
 from reasoning.serve.events import Choice, choices, result_of, usage_of
-from reasoning.serve.presets import Preset
+from reasoning.serve.presets import Preset, policy_name
 from reasoning.serve.schemas import (
     AnswerMessage,
     ChatChoice,
@@ -75,6 +75,7 @@ async def server_config(request: Request) -> ServerConfig:
         tasks=service.tasks,
         models=[_model(service, preset) for preset in service.presets.values()],
         methods=[_method(name) for name in METHODS],
+        reader=None if service.config.reader is None else policy_name(service.config.reader),
         runs=service.config.runs is not None,
         key_needed=bool(service.config.api_keys),
     )

@@ -339,5 +339,6 @@ class ServerConfig(BaseModel):
     tasks: list[str]
     models: list[Model]
     methods: list[MethodInfo]
+    reader: str | None
     runs: bool
     key_needed: bool

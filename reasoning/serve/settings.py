@@ -19,7 +19,9 @@ class ServeConfig(BaseModel):
     `policy`, `adapter`, `backend` and `engine` open the one engine, as in `reasoning.config.SolveConfig`; `reward` is
     that of the presets that name none. `recipes` are files that become presets, `tasks` the tasks that a request may
     name beside the built-in ones. `api_keys` are the keys that let a client in; without any, everybody is. `runs` is
-    the folder of saved runs. `hosts` are the names under which a browser may ask for the server (empty: all).
+    the folder of saved runs. `reader` is a language model behind a server, NAME@URL, that reads descriptions beside the
+    rules, and `reader_engine` are its options. `hosts` are the names under which a browser may ask for the server
+    (empty: all).
 
     At most `max_running` searches run at a time, and `max_queued` more wait. A request may generate
     `max_tokens_per_request` tokens; its body has at most `max_body_bytes`. `client_timeout` is how many seconds a
@@ -40,6 +42,8 @@ class ServeConfig(BaseModel):
     recipes: tuple[Path, ...] = ()
     tasks: tuple[str, ...] = ()
     runs: Path | None = None
+    reader: str | None = None
+    reader_engine: dict[str, str] = Field(default_factory=dict)
 
     api_keys: tuple[str, ...] = Field(default=(), repr=False)
     hosts: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from data.errors import UserError
 from formulation.pipeline import Formulation, formulate
 from formulation.ranker import FEATURES, Ranker
 from formulation.reader import METHODS, Reader
-from reasoning.engine.base import Capabilities, Completion, Sampling, Usage
+from reasoning.engine.base import Capabilities, Completion, EngineError, Sampling, Usage
 from reasoning.engine.toy import EOS, ByteTokenizer
 from tests.formulation.test_votes import NO_BOUND, RIGHT, TEXT, WRONG_GOAL
 
@@ -91,6 +91,29 @@ def test_what_is_no_draft_gives_no_model(junk: str) -> None:
 def test_a_text_that_does_not_fit_is_refused_in_one_line() -> None:
     with Reader(Written(RIGHT)) as reader, pytest.raises(UserError, match=r"^the text takes \d+ tokens and the model"):
         reader.read(TEXT * 20)
+
+
+class Broken(Written):
+    """Answers the first requests only."""
+
+    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling) -> Completion:
+        if len(self.asked) >= int(self.texts[1]):
+            raise EngineError("the server at http://m answered 500")
+        return await super().complete(prompt_ids, sampling)
+
+
+def test_a_model_that_never_answers_is_an_error_and_not_a_reading_by_rules() -> None:
+    with (
+        Reader(Broken(RIGHT, "0"), ranker=AGREEING, samples=3) as reader,
+        pytest.raises(EngineError, match=r"^the model wrote no draft: the server at http://m answered 500$"),
+    ):
+        reader.read(TEXT)
+
+
+def test_a_model_that_answers_once_has_read_the_text() -> None:
+    with Reader(Broken(RIGHT, "1"), ranker=AGREEING, samples=3) as reader:
+        found = reader.read(TEXT)
+    assert found.samples == 1 and found.problem is not None
 
 
 @pytest.mark.parametrize(

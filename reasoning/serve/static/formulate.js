@@ -67,7 +67,7 @@ class Read {
 }
 
 export class FormulateView {
-  constructor(root) {
+  constructor(root, config) {
     this.base = null; // the text and result that a what-if is compared with
     this.now = null;
     this.waiting = null;
@@ -75,6 +75,8 @@ export class FormulateView {
     this.text.value = EXAMPLES["A workshop"];
     const example = el("select", { id: "example" }, Object.keys(EXAMPLES).map((name) => el("option", { text: name })));
     example.addEventListener("change", () => { this.text.value = EXAMPLES[example.value]; });
+    this.reader = config.reader && el("select", { id: "reader" },
+      el("option", { value: "model", text: `${config.reader} and the rules` }), el("option", { value: "rules", text: "the rules alone" }));
     this.send = el("button", { type: "submit", class: "primary", text: "Formulate and solve" });
     this.stop = el("button", { type: "button", hidden: true, text: "Cancel", on: { click: () => this.waiting?.abort() } });
     this.error = el("p", { class: "error", role: "alert", hidden: true });
@@ -83,7 +85,9 @@ export class FormulateView {
       el("div", { class: "field" },
         el("label", { for: "description", text: "What is decided, what is sought, what must hold" }), this.text),
       el("div", { class: "row" },
-        el("div", { class: "field" }, el("label", { for: "example", text: "Example" }), example), this.send, this.stop),
+        el("div", { class: "field" }, el("label", { for: "example", text: "Example" }), example),
+        this.reader && el("div", { class: "field" }, el("label", { for: "reader", text: "Read by" }), this.reader),
+        this.send, this.stop),
       this.error);
     root.append(form, this.result);
     this.text.addEventListener("keydown", (event) => {
@@ -110,7 +114,8 @@ export class FormulateView {
     this.result.setAttribute("aria-busy", "true");
     say(place, "");
     try {
-      return new Read(text, await ask("/v1/formulate", { text }, waiting.signal));
+      const how = this.reader ? { method: this.reader.value } : {};
+      return new Read(text, await ask("/v1/formulate", { text, ...how }, waiting.signal));
     } catch (error) {
       if (error.name !== "AbortError") say(place, error.message);
       return null;
@@ -259,6 +264,7 @@ export class FormulateView {
         el("li", {}, one.words.join("; ") || one.what,
           one.source?.sentence && el("span", { class: "muted", text: ` — “${one.source.sentence}”` })))),
       result.remarks.map((line) => el("p", { class: "muted", text: line })),
+      sure(formulation),
       before ? compare(before, result) : Object.keys(result.values).length > 0 && this.#solution(result));
   }
 
@@ -310,6 +316,15 @@ export class FormulateView {
 function classOf(statement) {
   if (statement.id === "objective") return "objective";
   return CLASS_OF[statement.kind] ?? "other";
+}
+
+/** How likely the model is right where a language model read the text, and what the next likely one says differently. */
+function sure({ confidence, alternatives, rival }) {
+  if (confidence === null) return "";
+  const told = `This model is right with probability ${confidence.toFixed(2)}, as far as votes and checks can say.`;
+  return el("div", { class: "muted" }, el("p", { text: told }),
+    rival.length > 0 && el("p", { text: `The next likely model (${alternatives[0].confidence.toFixed(2)}):` }),
+    rival.length > 0 && el("ul", { class: "plain" }, rival.map((line) => el("li", { text: line }))));
 }
 
 function toldOf(one) {

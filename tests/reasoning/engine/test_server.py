@@ -24,7 +24,7 @@ from reasoning.engine.base import EngineError, PromptTooLong, Sampling, Usage
 from reasoning.engine.server_engine import ServerEngine, open_server
 from search.types import Cancelled
 from tests.reasoning.engine.conformance import Conformance, reference
-from tests.reasoning.engine.web import Answer, Exchange, serving
+from tests.reasoning.engine.web import Answer, Exchange, bytewise, like_vllm, serving, sse
 
 __all__ = ["reference"]
 
@@ -38,45 +38,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a tokenizer of single bytes."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    bytewise = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
-    bytewise.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bytewise.decoder = decoders.ByteLevel()
-    folder = tmp_path_factory.mktemp("tokenizer")
-    PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token="<eos>").save_pretrained(folder)
-    return str(folder)
-
-
-async def sse(exchange: Exchange, ids: list[int], *, usage: dict[str, Any] | None = None, end: bool = True) -> None:
-    """Stream `ids` one by one as vLLM does; without `end` the answer breaks off."""
-    await exchange.begin()
-    for number, token in enumerate(ids):
-        last = end and number == len(ids) - 1
-        choice = {"token_ids": [token], "logprobs": {"token_logprobs": [-0.5]}, "text": "?"}
-        await exchange.event({"choices": [{**choice, "finish_reason": "length" if last else None}]})
-    if end:
-        await exchange.event({"choices": [], "usage": usage})
-        await exchange.event("[DONE]")
-    exchange.close()
-
-
-def like_vllm(folder: str, complete: Answer, **card: Any) -> Answer:
-    """A server with exact ids, whose streamed completions are `complete`."""
-
-    async def answer(exchange: Exchange) -> None:
-        if exchange.path == "/v1/models":
-            await exchange.send(200, {"data": [{"id": "m", "root": folder, "max_model_len": 100, **card}]})
-        elif exchange.body.get("stream"):
-            await complete(exchange)
-        else:
-            named = {f"token_id:{i}": -1.0 for i in exchange.body.get("logprob_token_ids", ())}
-            choice = {"token_ids": [1], "logprobs": {"token_logprobs": [-1.0], "top_logprobs": [named]}}
-            await exchange.send(200, {"choices": [{**choice, "prompt_logprobs": [None]}], "usage": {}})
-
-    return answer
+    return bytewise(tmp_path_factory.mktemp("tokenizer"))
 
 
 async def opened(url: str, **options: str) -> ServerEngine:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 Headers = Mapping[str, str]
@@ -80,3 +81,55 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     finally:
         server.close()
+
+
+# ---- one that is like vLLM's -----------------------------------------------------------------------------------------
+
+
+def bytewise(folder: Path, chat: str | None = None) -> str:
+    """The folder with a tokenizer of single bytes in it, and a template of chats where one is given."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    single = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
+    single.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    single.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=single, eos_token="<eos>", chat_template=chat).save_pretrained(folder)
+    return str(folder)
+
+
+async def sse(
+    exchange: Exchange,
+    ids: list[int],
+    *,
+    usage: dict[str, Any] | None = None,
+    end: bool = True,
+    finish: str = "length",
+) -> None:
+    """Stream `ids` one by one as vLLM does, to a limit or to `finish`; without `end` the answer breaks off."""
+    await exchange.begin()
+    for number, token in enumerate(ids):
+        last = end and number == len(ids) - 1
+        choice = {"token_ids": [token], "logprobs": {"token_logprobs": [-0.5]}, "text": "?"}
+        await exchange.event({"choices": [{**choice, "finish_reason": finish if last else None}]})
+    if end:
+        await exchange.event({"choices": [], "usage": usage})
+        await exchange.event("[DONE]")
+    exchange.close()
+
+
+def like_vllm(folder: str, complete: Answer, **card: Any) -> Answer:
+    """A server with exact ids, whose streamed completions are `complete`."""
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.path == "/v1/models":
+            await exchange.send(200, {"data": [{"id": "m", "root": folder, "max_model_len": 100, **card}]})
+        elif exchange.body.get("stream"):
+            await complete(exchange)
+        else:
+            named = {f"token_id:{i}": -1.0 for i in exchange.body.get("logprob_token_ids", ())}
+            choice = {"token_ids": [1], "logprobs": {"token_logprobs": [-1.0], "top_logprobs": [named]}}
+            await exchange.send(200, {"choices": [{**choice, "prompt_logprobs": [None]}], "usage": {}})
+
+    return answer

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +28,8 @@ from reasoning import Solver  # noqa: E402
 from reasoning.engine.toy import ToyEngine  # noqa: E402
 from reasoning.runs import open_run  # noqa: E402
 from reasoning.serve.app import STATIC  # noqa: E402
-from tests.reasoning.serve import serving  # noqa: E402
+from tests.reasoning.engine.web import bytewise  # noqa: E402
+from tests.reasoning.serve import serving, test_reader  # noqa: E402
 
 QUESTION = "What is 3 + 4 - 2 + 6 + 5?"
 HTML = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script> & 2 + 3?"
@@ -320,6 +323,26 @@ def test_what_is_no_number_is_refused_beside_the_sentences(page: Page, server: S
     page.get_by_label(re.compile("number 220 in sentence")).fill("many")
     page.get_by_role("button", name="Solve with these numbers").click()
     expect(page.locator("#formulate").get_by_role("alert")).to_contain_text('"many" is not a number')
+
+
+def test_a_language_model_reads_where_the_server_has_one(
+    page: Page, runs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = bytewise(tmp_path_factory.mktemp("tokenizer"), test_reader.CHAT)
+    model, _ = test_reader.drafting(folder)
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    url = asyncio.run_coroutine_threadsafe(model.__aenter__(), loop).result(60)
+    with serving.server(ToyEngine(), reader=f"m@{url}") as (address, _):
+        page.goto(f"{address}/#/formulate")
+        page.locator("#description").fill(test_reader.TEXT)
+        for reader, sure in (("m and the rules", 1), ("the rules alone", 0)):
+            page.get_by_label("Read by").select_option(reader)
+            page.get_by_role("button", name="Formulate and solve").click()
+            expect(page.locator("#formulate .sentences")).to_be_visible()
+            expect(page.get_by_text("This model is right with probability")).to_have_count(sure)
+    asyncio.run_coroutine_threadsafe(model.__aexit__(None, None, None), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
 
 
 def test_a_text_without_a_model_says_what_is_missing(page: Page, server: Served) -> None:
