@@ -60,6 +60,7 @@ STRATEGIES: Final[dict[str, dict[str, Any]]] = {
     "mcts": {"method": "mcts", "iterations": 16, "expand": 5},
     "particle": {"method": "particle"},
     "adaptive": {"method": "adaptive"},
+    "adaptive, weighted vote": {"method": "adaptive", "vote": "weighted"},
     "adaptive-consistency": {"method": "adaptive-consistency", "n": 16},
     "beam, oracle reward": {"method": "beam", "beam_width": 3, "expand": 5, "reward": ORACLE},
 }
