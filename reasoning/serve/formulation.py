@@ -70,15 +70,13 @@ async def answer(request: Request, job: Job, *given: Any, seconds: float) -> Res
 @router.post("/formulate", response_model=Formulated)
 async def formulate(request: Request, body: Formulate) -> Response:
     """Make a model from a description, solve it, and say what was not understood."""
-    config: ServeConfig | None = getattr(request.app.state, "config", None)
-    reader = None if config is None or body.method == "rules" else config.reader
-    if config is None or reader is None:
-        if body.method == "model":
-            message = "this server has no language model for descriptions: send method rules, or leave it out"
-            raise ApiError(400, message, "method")
-        return await answer(request, modelling.formulating, body, seconds=3 * body.time_limit + _GRACE)
-    language = Language(reader, tuple(config.reader_engine.items()))
-    seconds = 3 * body.time_limit + _GRACE + _READING
+    config: ServeConfig = request.app.state.config
+    seconds, language = 3 * body.time_limit + _GRACE, None
+    if config.reader is None and body.method == "model":
+        message = "this server has no language model for descriptions: send method rules, or leave it out"
+        raise ApiError(400, message, "method")
+    if config.reader is not None and body.method != "rules":
+        seconds, language = seconds + _READING, Language(config.reader, tuple(config.reader_engine.items()))
     return await answer(request, modelling.formulating, body, language, seconds=seconds)
 
 

@@ -12,6 +12,7 @@ from formulation import Model, load, solve
 from formulation.__main__ import main
 from reasoning.processes import Workers
 from reasoning.serve import errors, formulation, modelling
+from reasoning.serve.settings import ServeConfig
 
 EXAMPLES = Path("formulation/examples").resolve()
 TEXT = (
@@ -26,6 +27,7 @@ def client():
     app = FastAPI()
     errors.install(app)
     app.include_router(formulation.router)
+    app.state.config = ServeConfig()
     app.state.workers = Workers(1, warm=modelling.warm)
     with TestClient(app) as client:
         yield client

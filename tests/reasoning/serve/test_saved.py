@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -16,6 +15,7 @@ from reasoning.runs import ProblemResult, open_run, read_run
 from reasoning.runs.text import rebuild
 from reasoning.runs.totals import summary
 from reasoning.serve import errors, saved, stored
+from reasoning.serve.settings import ServeConfig
 from search.codec import outcome_to_json, request_to_json
 from search.types import Expand, Expanded, Finish, Segment, Step, Usage
 
@@ -52,11 +52,10 @@ def client(root):
     app = FastAPI()
     errors.install(app)
     app.include_router(saved.router)
-    app.state.config = SimpleNamespace(runs=root)
+    app.state.config = ServeConfig(runs=root)
     app.state.workers = Workers(1)
     with TestClient(app) as client:
         yield client
-    app.state.config.runs = None
 
 
 def get(client, path, status=200, **query):
@@ -146,7 +145,7 @@ def test_a_server_without_a_runs_folder_says_so(root):
     app = FastAPI()
     errors.install(app)
     app.include_router(saved.router)
-    app.state.config = SimpleNamespace(runs=None)
+    app.state.config = ServeConfig()
     with TestClient(app) as client:
         assert "--runs" in get(client, "", 404)["error"]["message"]
 

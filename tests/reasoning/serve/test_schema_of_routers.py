@@ -1,7 +1,5 @@
 """What the schema promises of formulation and saved runs, asked by Schemathesis: no server error, no other answer."""
 
-from types import SimpleNamespace
-
 import pytest
 import schemathesis
 from fastapi import FastAPI
@@ -17,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 from reasoning.processes import Workers
 from reasoning.runs import ProblemResult, open_run
 from reasoning.serve import errors, formulation, modelling, saved
+from reasoning.serve.settings import ServeConfig
 
 CHECKS = [
     not_a_server_error,
@@ -38,7 +37,7 @@ def served(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     with open_run("0", {"task": "gsm8k", "method": "beam", "params": {}}, resume=False, root=root) as run:
         run.record(ProblemResult("q", 0, "1 + 1?", "2", "2", True))
-    APP.state.config = SimpleNamespace(runs=root)
+    APP.state.config = ServeConfig(runs=root)
     # A client of Schemathesis begins and ends the app with each request; the process stays.
     workers = Workers(1, warm=modelling.warm)
     with pytest.MonkeyPatch.context() as patch:
