@@ -116,9 +116,9 @@ def test_a_killed_workers_problems_are_done_by_another_and_count_once(problems):
     killer.join()
     many = read_run("many")
     assert [told(r) for r in many.results] == [told(r) for r in read_run("one").results]
-    writers = {worker_of(p) for p in many.sources.values()}
-    assert killed[0] in writers
-    assert len(writers) > 1
+    assert killed[0] in {worker_of(p) for p in parts("many")}
+    # The killed worker's own result counts only where nobody had to repeat it: the driver may not have heard of it.
+    assert {worker_of(p) for p in many.sources.values()} - {killed[0]}
 
 
 def test_a_problem_that_kills_its_workers_is_recorded_as_failed(problems, capsys):
