@@ -126,7 +126,9 @@ def _config(given: dict[str, Any]) -> ServeConfig:
 
     keys = read_keys(given.pop("api_key_file", None), os.environ.get("STEPSOLVER_API_KEY"))
     given["engine"] = dict(key_value("--engine", text) for text in given.get("engine", []))
-    given["reader_engine"] = dict(key_value("--reader-engine", text) for text in given.get("reader_engine", []))
+    options = dict(key_value("--reader-engine", text) for text in given.get("reader_engine", []))
+    # Descriptions are read in folders of their own, where a relative path leads nowhere.
+    given["reader_engine"] = {k: str(path.resolve()) if (path := Path(v)).exists() else v for k, v in options.items()}
     if "@http" not in given.get("reader", "@http"):
         # A description is read in a process that may be killed, and a model that takes minutes to start is none of it.
         raise UserError(

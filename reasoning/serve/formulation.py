@@ -56,7 +56,9 @@ async def answer(request: Request, job: Job, *given: Any, seconds: float) -> Res
     with _making:
         workers: Workers | None = getattr(request.app.state, "workers", None)
         if workers is None:
-            workers = request.app.state.workers = Workers(warm=modelling.warm)
+            # A process waits while a reader's model writes: others are there to calculate.
+            count = 2 if request.app.state.config.reader is None else 6
+            workers = request.app.state.workers = Workers(count=count, warm=modelling.warm)
     try:
         return Response(await workers.run(modelling.aside, job, *given, seconds=seconds), media_type="application/json")
     except Refused as error:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from transformers import AutoTokenizer
 
-from reasoning.serve.__main__ import main
+from reasoning.serve.__main__ import _config, main
 from tests.reasoning.engine.web import bytewise, like_vllm, serving, sse
 
 from .serving import served
@@ -104,6 +104,13 @@ def test_without_a_reader_rules_read_and_a_model_is_refused():
     (ruled, refused), config = asyncio.run(main())
     assert (ruled.status_code, config["reader"]) == (200, None)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "method")
+
+
+def test_a_folder_of_the_reader_is_found_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "vocabulary").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = {"reader": "m@http://there:1/v1", "reader_engine": ["tokenizer=vocabulary", "timeout=9"]}
+    assert _config(given).reader_engine == {"tokenizer": str(tmp_path / "vocabulary"), "timeout": "9"}
 
 
 @pytest.mark.parametrize(
