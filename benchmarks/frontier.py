@@ -238,8 +238,11 @@ def curves_of(
 
 def in_the_way(drawn: Sequence[Samples], found: dict[str, Any]) -> dict[str, Any]:
     """What lies between majority voting and the oracle on the same samples, and how well the reward ranks them."""
-    scored = [(s.score, float(s.correct), q.problem) for q in drawn for s in q.samples if s.answer is not None]
+    answered = {q.problem: [s for s in q.samples if s.answer is not None] for q in drawn}
+    scored = [(s.score, float(s.correct), problem) for problem, given in answered.items() for s in given]
     scores, labels, problems = zip(*scored, strict=True) if scored else ((), (), ())
+    each = (auc([s.score for s in given], [float(s.correct) for s in given]) for given in answered.values())
+    within = [one for one in each if one is not None]  # questions with right and wrong answers
     last = {name: curve["points"][-1]["accuracy"] for name, curve in found["curves"].items()}
     n = len(drawn[0].samples)
     return {
@@ -248,6 +251,8 @@ def in_the_way(drawn: Sequence[Samples], found: dict[str, Any]) -> dict[str, Any
         **{f"{name}@{n}": last[name] for name in ("majority", "weighted", "best", "oracle")},
         "reward's AUC over answers": auc(scores, labels),
         "its 95% interval": auc_interval(scores, labels, problems),
+        "AUC within a question": sum(within) / len(within) if within else None,
+        "questions with right and wrong answers": len(within),
     }
 
 
