@@ -129,7 +129,7 @@ def _config(given: dict[str, Any]) -> ServeConfig:
     options = dict(key_value("--reader-engine", text) for text in given.get("reader_engine", []))
     # Descriptions are read in folders of their own, where a relative path leads nowhere.
     given["reader_engine"] = {k: str(path.resolve()) if (path := Path(v)).exists() else v for k, v in options.items()}
-    if "@http" not in given.get("reader", "@http"):
+    if "reader" in given and not _is_server(given["reader"]):
         # A description is read in a process that may be killed, and a model that takes minutes to start is none of it.
         raise UserError(
             f"--reader {given['reader']}: name a model behind a server, NAME@http://host:port/v1 "
@@ -156,6 +156,15 @@ def _config(given: dict[str, Any]) -> ServeConfig:
             f"--host {config.host} lets others in: give --api-key-file FILE or set STEPSOLVER_API_KEY, or leave it out"
         )
     return config
+
+
+def _is_server(model: str) -> bool:
+    from reasoning.engine.models import resolve
+
+    try:
+        return resolve(model).kind == "server"
+    except UserError:
+        return False
 
 
 def _loopback(host: str) -> bool:

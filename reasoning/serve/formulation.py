@@ -34,6 +34,8 @@ __all__ = ["answer", "router"]
 
 _GRACE: Final = 20.0  # seconds beside the solver's: reading, writing out rows, checking
 _READING: Final = 180.0  # seconds that a language model may take to read a description
+_SOLVERS: Final = 2  # processes
+_READERS: Final = 6  # processes where a language model reads descriptions
 _RETRY: Final = "5"  # seconds
 _making = threading.Lock()
 _log = logging.getLogger(__name__)
@@ -56,8 +58,8 @@ async def answer(request: Request, job: Job, *given: Any, seconds: float) -> Res
     with _making:
         workers: Workers | None = getattr(request.app.state, "workers", None)
         if workers is None:
-            # A process waits while a reader's model writes: others are there to calculate.
-            count = 2 if request.app.state.config.reader is None else 6
+            # A process waits while a reader's model writes: more of them are there to calculate.
+            count = _SOLVERS if request.app.state.config.reader is None else _READERS
             workers = request.app.state.workers = Workers(count=count, warm=modelling.warm)
     try:
         return Response(await workers.run(modelling.aside, job, *given, seconds=seconds), media_type="application/json")

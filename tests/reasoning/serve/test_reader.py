@@ -117,6 +117,8 @@ def test_a_folder_of_the_reader_is_found_from_anywhere(tmp_path, monkeypatch):
     ("reader", "says"),
     [
         ("embedded", "--reader embedded: name a model behind a server, NAME@http://host:port/v1"),
+        ("m@http://", "--reader m@http://: name a model behind a server, NAME@http://host:port/v1"),
+        ("http://127.0.0.1:9/v1", "--reader http://127.0.0.1:9/v1: name a model behind a server"),
         ("m@http://127.0.0.1:{port}/v1", "is this server itself"),
     ],
 )
