@@ -19,6 +19,7 @@ from reasoning.profiles import Profile
 from reasoning.prompts import PLAIN, Prompt
 from reasoning.tasks.base import Task
 from reasoning.tools.calculator import Annotation, check
+from reasoning.tools.program import ProgramError, run_line, run_program, spell, state_key
 from search.types import Expanded, Finish, Segment, Step, Usage
 
 __all__ = ["Policy", "value_ids"]
@@ -185,6 +186,8 @@ class Policy:
             return self._step(segments, text, Finish.CUT)
         if malformed is not None:
             return self._step(segments, text, Finish.INVALID, note=malformed.error)
+        if self.profile.answer == "program":
+            return self._run(before, segments, text, ending == "eos")
         finish, written = self.profile.read(before, text, ending == "eos")
         if finish is not Finish.ANSWER:
             return self._step(segments, text, finish)
@@ -192,6 +195,28 @@ class Policy:
         if answer is None:
             return self._step(segments, text, Finish.END, note="the final answer is not of the task's kind")
         return self._step(segments, text, Finish.ANSWER, answer=answer)
+
+    def _run(self, before: str, segments: Sequence[Segment], text: str, ended: bool) -> Step:
+        """The step that a program's next line is, by running it after the lines `before`.
+
+        A line that fails is INVALID, with the reason as its note. Two lines that leave the same variables have the
+        same meaning.
+        """
+        line = text.strip()
+        if not line or line.startswith(("Question:", "```")):  # the program ends here, without an answer
+            return self._step(segments, text, Finish.END)
+        try:
+            variables = run_line(line, run_program(before))
+        except ProgramError as error:
+            return self._step(segments, text, Finish.INVALID, note=str(error))
+        meaning = state_key(variables)
+        if "answer" not in variables:
+            return self._step(segments, text, Finish.END if ended else Finish.STEP, meaning=meaning)
+        answer = self.task.canonical(spell(variables["answer"]))
+        if answer is None:
+            note = "the final answer is not of the task's kind"
+            return self._step(segments, text, Finish.END, note=note, meaning=meaning)
+        return self._step(segments, text, Finish.ANSWER, answer=answer, meaning=meaning)
 
     # ---- the calculator --------------------------------------------------------------------------------------------
 
@@ -237,6 +262,7 @@ class Policy:
         *,
         answer: str | None = None,
         note: str | None = None,
+        meaning: str | None = None,
     ) -> Step:
         merged: list[Segment] = []
         for s in segments:
@@ -245,7 +271,7 @@ class Policy:
                 joined = None if a.logprobs is None or s.logprobs is None else a.logprobs + s.logprobs
                 s = Segment(a.ids + s.ids, joined, s.source)
             merged.append(s)
-        return Step(tuple(merged), text, finish, answer, note)
+        return Step(tuple(merged), text, finish, answer, note, meaning=meaning)
 
 
 def _value(good: float, bad: float) -> float:

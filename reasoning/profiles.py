@@ -1,4 +1,4 @@
-"""How a policy is asked and what its steps look like: few-shot lines with a calculator, or chat paragraphs."""
+"""How a policy is asked and what its steps look like: lines with a calculator, programs, or chat paragraphs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.cards import card_of
 from reasoning.engine.base import Engine, EngineError, Tokenizer
+from reasoning.models import CATALOGUE
 from reasoning.prompts import PLAIN, Prompt
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.base import Task
@@ -17,6 +18,10 @@ from search.types import Finish
 
 __all__ = ["PROFILES", "Profile", "choose_profile", "get_profile"]
 
+_PROGRAM: Final = (
+    "Write it as a short program: one assignment a line, with numbers, names of earlier lines and + - * / only, no "
+    "comments. The last line assigns the result to answer."
+)
 _ANSWER_LINE = re.compile(r"^\s*####(?=\s*\S)", re.MULTILINE)
 
 
@@ -26,7 +31,8 @@ class Profile:
 
     `step_end` closes a step; `stop` are the texts that end a whole solution sampled in one go. `shots` worked examples
     precede the question unless it goes through the model's chat template. `answer` is the form of a final answer:
-    a line `#### 72`, `\\boxed{72}`, or the whole text. With `calculator`, wrong `<<48/2=25>>` annotations are
+    a line `#### 72`, `\\boxed{72}`, the whole text, or what a `program` assigns to `answer`: its steps are statements,
+    run as soon as they are written (`reasoning.tools.program`). With `calculator`, wrong `<<48/2=25>>` annotations are
     corrected. Text up to `think_end` is thinking, in which no final answer counts. The token limits are per step and
     per whole answer. `actions` are the prompts it has beside its own (see `reasoning.actions`). `ends` are texts that
     end a solution wherever they come, and are left out of an answer that is the whole text.
@@ -37,7 +43,7 @@ class Profile:
     shots: int
     step_end: str
     stop: tuple[str, ...]
-    answer: Literal["hashes", "boxed", "whole"]
+    answer: Literal["hashes", "boxed", "whole", "program"]
     calculator: bool
     think_end: str | None
     max_step_tokens: int
@@ -47,6 +53,8 @@ class Profile:
 
     def prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt = PLAIN) -> tuple[int, ...]:
         """Token ids of the root prompt; `manner` is what is said beside the profile's own."""
+        if self.answer == "program":
+            return self._program_prompt(task, problem, tokenizer, manner)
         if self.chat:
             turns = [
                 turn
@@ -62,6 +70,21 @@ class Profile:
         lead = f" {manner.lead}\n" if manner.lead else ""
         text = f"{instruction}{shots}Question: {problem.question}\nAnswer:{lead}"
         return (*tokenizer.bos_ids, *tokenizer.encode(text))
+
+    def _program_prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt) -> tuple[int, ...]:
+        examples = task.examples if manner.examples is None else manner.examples
+        shown = [e for e in examples if e.program][: self.shots]
+        said = [part for part in (manner.instruction, manner.lead) if part]
+        if self.chat:
+            turns = [
+                turn
+                for e in shown
+                for turn in (_user(e.question, *said, _PROGRAM), {"role": "assistant", "content": e.program})
+            ]
+            return tuple(tokenizer.chat([*turns, _user(problem.question, *said, _PROGRAM)]))
+        head = "".join(f"{part}\n\n" for part in said)
+        shots = "".join(f"Question: {e.question}\nAnswer:\n{e.program}\n\n" for e in shown)
+        return (*tokenizer.bos_ids, *tokenizer.encode(f"{head}{shots}Question: {problem.question}\nAnswer:\n"))
 
     def read(self, before: str, text: str, ended: bool) -> tuple[Finish, str | None]:
         """How a whole step ended, and the final answer as written where it has one.
@@ -96,6 +119,9 @@ PROFILES: Final = {
     p.name: p
     for p in (
         Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320, ("plan",)),
+        Profile("program", False, 4, "\n", ("\n\n", "\nQuestion:"), "program", False, None, 80, 320),
+        Profile("program-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "program", False, None, 80, 320),
+        Profile("program-chat", True, 4, "\n", ("\n\n", "\n```"), "program", False, None, 80, 320),
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
         Profile("document", True, 0, "</document>", (), "whole", False, None, 4096, 4096),
@@ -118,11 +144,13 @@ def get_profile(name: str) -> Profile:
     return PROFILES[name]
 
 
-def choose_profile(policy: str | None, adapter: str | None, engine: Engine) -> Profile:
+def choose_profile(policy: str | None, adapter: str | None, engine: Engine, task: Task) -> Profile:
     """The profile of a policy for which none was named.
 
-    An adapter may carry its own, on its card. The embedded model is too small for its chat
-    template and does better after worked examples; other models use their chat template where they have one.
+    An adapter may carry its own, on its card. A model of the catalogue takes the one that measured best on held-out
+    questions (docs/models.md): SmolLM2 is too small for its chat template and does better after worked examples, the
+    larger ones write programs where a task's answers are numbers. Other models use their chat template where they have
+    one.
     """
     card = card_of(adapter)
     if card is not None and card.profile is not None:
@@ -130,8 +158,10 @@ def choose_profile(policy: str | None, adapter: str | None, engine: Engine) -> P
             return get_profile(card.profile)
         except UserError as error:
             raise UserError(f"the card of the adapter {adapter}: {error}") from None
-    if policy in (None, "embedded", "toy"):
+    if policy in ("toy", "smollm2-135m"):
         return PROFILES["lines"]
+    if policy in CATALOGUE and getattr(task, "arithmetic", False):
+        return PROFILES["program"]
     try:
         engine.tokenizer.chat([{"role": "user", "content": ""}])
     except EngineError:

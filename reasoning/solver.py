@@ -387,7 +387,7 @@ class Solver(Synchronous):
         if self._own_profile is not None:
             profile = self._own_profile
         elif config.profile == "auto":
-            profile = choose_profile(self._names["policy"], config.adapter, engine)
+            profile = choose_profile(self._names["policy"], config.adapter, engine, self.task)
         else:
             profile = get_profile(config.profile)
         limits = {

@@ -136,6 +136,7 @@ def _step_to_json(step: Step) -> Json:
         "note": step.note,
         "value": step.value,
         "action": step.action,
+        **({} if step.meaning is None else {"meaning": step.meaning}),
     }
 
 
@@ -146,7 +147,8 @@ def _step_from_json(value: Json) -> Step:
     )
     finish, action = Finish(value["finish"]), value.get("action", "solve")
     # Runs of older versions have neither value nor action.
-    return Step(segments, value["text"], finish, value["answer"], value["note"], value.get("value"), action)
+    told = value["answer"], value["note"], value.get("value"), action, value.get("meaning")
+    return Step(segments, value["text"], finish, *told)
 
 
 _NODE_FIELDS = (

@@ -190,7 +190,7 @@ class Tree:
     # ---- growing ---------------------------------------------------------------------------------------------------
 
     def add(self, parent: int, step: Step, index: int) -> tuple[Node, bool]:
-        """The child of `parent` that holds `step`, and whether it is new; equal steps are merged.
+        """The child of `parent` that holds `step`, and whether it is new; equal steps are merged, the first one stays.
 
         Below the root that goes for equal steps after the same prompt, so a node's prompt never changes.
         """
@@ -223,8 +223,11 @@ class Tree:
         return None if found is None else self.nodes[found]
 
     def _content(self, parent: Node, step: Step, index: int) -> tuple[Any, ...]:
-        """What makes two sibling steps the same."""
-        return step.text, step.finish, step.ids, self.root.which(index) if parent.id == ROOT else 0
+        """What makes two sibling steps the same: their meaning where both have one, else their very tokens."""
+        which = self.root.which(index) if parent.id == ROOT else 0
+        if step.meaning is not None:
+            return step.meaning, step.finish, step.answer, which
+        return step.text, step.finish, step.ids, which
 
     def add_chain(
         self, request: Expand, outcome: Expanded, *, below: int | None = None, index: int | None = None

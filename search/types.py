@@ -104,7 +104,9 @@ class Step:
     `answer` is the canonical final answer (see a task's `canonical`) where `finish` is ANSWER; `note` says why where
     it is INVALID. `value` is the policy's own estimate, in [0, 1], that the solution up to here leads to a right
     answer, where the policy is trained to give one while it writes. `action` says which prompt the step was written
-    for: a "plan" step is no part of the solution that follows it.
+    for: a "plan" step is no part of the solution that follows it. `meaning` is what the solution up to here comes to,
+    in a canonical form, where that can be told (a program's variables): siblings of equal meaning are one step, however
+    they are spelled.
     """
 
     segments: tuple[Segment, ...]
@@ -114,6 +116,7 @@ class Step:
     note: str | None = None
     value: float | None = None
     action: str = "solve"
+    meaning: str | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:

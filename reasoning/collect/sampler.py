@@ -186,7 +186,7 @@ class Sampler:
         grader = Grader(task)
         try:
             auto = args.profile == "auto"
-            profile = choose_profile(args.policy, adapter, engine) if auto else get_profile(args.profile)
+            profile = choose_profile(args.policy, adapter, engine, task) if auto else get_profile(args.profile)
             if args.max_answer_tokens is not None:
                 profile = dataclasses.replace(profile, max_answer_tokens=args.max_answer_tokens)
             policy = Policy(engine, task, profile, args.temperature, args.top_p)

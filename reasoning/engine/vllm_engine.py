@@ -352,6 +352,9 @@ def _cpu_arguments(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "max_num_batched_tokens": max(context, CPU_MAX_CONTEXT),
         "kv_cache_memory_bytes": min(max(memory // 8, GIB), 8 * GIB),
     }
+    if os.environ.get("STEPSOLVER_K"):
+        from reasoning.engine import vllm_cpu
+        arguments["ir_op_priority"] = vllm_cpu.PRIORITY
     if not any(key.endswith("_parallel_size") for key in chosen):
         # The model then runs inside vLLM's engine process. Named "uni", vLLM would still start a worker process for
         # it, which binds its threads to cores but costs a hop at every step: a sixth of the speed on two cores.
@@ -463,6 +466,9 @@ def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) 
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.close(file)
+    if os.environ.get("STEPSOLVER_K"):
+        from reasoning.engine import vllm_cpu
+        vllm_cpu.install()
     return _ChildSetup(log, environment)
 
 

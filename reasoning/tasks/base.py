@@ -17,17 +17,21 @@ class Example:
     """A worked example for a few-shot prompt: a question and its solution, a step per line, the last `#### answer`.
 
     `plan` says in a numbered line for each step what is to be found out, with nothing calculated; it may be missing.
+    `program` is the solution in the statements of `reasoning.tools.program`, the last of which assigns `answer`; it is
+    missing where answers are no numbers.
     """
 
     question: str
     solution: str
     plan: str = ""
+    program: str = ""
 
 
 class Task(Protocol):
     """A kind of problem.
 
-    A task whose solutions follow a grammar has a method more, `grammar(problem, before, unit)`: the GBNF grammar of
+    A task whose answers are all numbers that arithmetic can find says so with `arithmetic = True`; models that do better
+    with programs then write them. A task whose solutions follow a grammar has a method more, `grammar(problem, before, unit)`: the GBNF grammar of
     what may follow the solution's text `before`, a whole solution (`unit` "answer") or one step ("step").
 
     A task knows questions and answers and nothing of prompts, tokens or models; how a policy is asked and what its

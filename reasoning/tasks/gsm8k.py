@@ -27,11 +27,13 @@ EXAMPLES: Final = (
         "She gets back 20-14.50=$<<20-14.50=5.50>>5.50.\n"
         "#### 5.50",
         "1. Find what the notebooks cost.\n2. Add the price of the pen.\n3. Take that from what she pays with.",
+        "notebooks = 3 * 4\ntotal = notebooks + 2.50\nanswer = 20 - total",
     ),
     Example(
         "A pump fills 48 liters in 2 minutes. How many liters does it fill in 3 minutes?",
         "The pump fills 48/2=<<48/2=24>>24 liters a minute.\nIn 3 minutes it fills 24*3=<<24*3=72>>72 liters.\n#### 72",
         "1. Find how much the pump fills in one minute.\n2. Multiply by the number of minutes asked for.",
+        "liters_per_minute = 48 / 2\nanswer = liters_per_minute * 3",
     ),
     Example(
         "A theater has 250 seats. On Friday 80% of them were taken, and on Saturday 35 more people came than on "
@@ -41,6 +43,7 @@ EXAMPLES: Final = (
         "On the two days together 200+235=<<200+235=435>>435 people came.\n"
         "#### 435",
         "1. Find how many people came on Friday.\n2. Find how many came on Saturday.\n3. Add the two days.",
+        "friday = 250 * 80 / 100\nsaturday = friday + 35\nanswer = friday + saturday",
     ),
     Example(
         "Omar bakes 36 rolls. He gives 1/4 of them to his neighbor and then his family eats 2/3 of what is left. "
@@ -52,6 +55,7 @@ EXAMPLES: Final = (
         "#### 9",
         "1. Find how many rolls the neighbor gets.\n2. Find how many are left then.\n"
         "3. Find how many of those the family eats.\n4. Take them from what was left.",
+        "neighbor = 36 / 4\nleft = 36 - neighbor\nfamily = left * 2 / 3\nanswer = left - family",
     ),
 )
 
@@ -61,6 +65,7 @@ class Gsm8k:
     """Answers are equal where they are the same number, however it is written."""
 
     fast_judge: ClassVar[bool] = True
+    arithmetic: ClassVar[bool] = True
     name: str = "gsm8k"
     evaluation_only: bool = False
     default_split: str = "test"

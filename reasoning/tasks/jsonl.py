@@ -11,13 +11,14 @@ from typing import Any, Final
 from data.errors import DataError, UserError
 from data.records import Problem
 from data.sources import read_jsonl
-from reasoning.tasks.answers import canonical_math
+from reasoning.tasks.answers import canonical_math, canonical_number
 from reasoning.tasks.base import Example
 from reasoning.tasks.gsm8k import EXAMPLES
 from reasoning.tasks.math500 import INSTRUCTION, Math500, equal_math
 
 __all__ = ["Jsonl"]
 
+_LOOKED_AT: Final = 100  # rows
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}([\s'-]+[^\W\d_]+)*[.!]?")
 
 
@@ -35,6 +36,16 @@ class Jsonl:
     default_split: str = "all"
     instruction: str = INSTRUCTION
     examples: tuple[Example, ...] = EXAMPLES
+
+    @property
+    def arithmetic(self) -> bool:
+        """Whether the file's first reference answers are all plain numbers."""
+        try:
+            columns = (self.question_column, self.answer_column)
+            rows = list(read_jsonl(Path(self.name), columns=columns, limit=_LOOKED_AT))
+        except DataError:  # which `load` tells
+            return False
+        return bool(rows) and all(canonical_number(str(row[self.answer_column]), alone=True) for row in rows)
 
     def load(self, split: str, *, data_dir: Path | None, limit: int | None, offset: int) -> Sequence[Problem]:
         """Problems of the file, which has the one split `all`; other columns become metadata."""

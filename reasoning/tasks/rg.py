@@ -103,6 +103,7 @@ class GsmSymbolic:
     """
 
     fast_judge: ClassVar[bool] = True
+    arithmetic: ClassVar[bool] = True
     name: str = "rg:gsm_symbolic"
     evaluation_only: bool = True
     default_split: str = "test"
