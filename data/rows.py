@@ -29,7 +29,8 @@ class Solution:
     `own`, which is 1 where the policy wrote the token and 0 where a tool did (no training loss there); rows without
     ids are encoded step by step when they are trained on. `values` are step labels in [0, 1], one per step, None
     where there is none. `origin` is gold, sampled, varied or corrected; `provenance` names model, adapter, seed and
-    search settings.
+    search settings. `tokenizer` is the checksum of the tokenizer that made the ids (`reasoning.engine.base.Tokenizer`),
+    None where there are none or an older release wrote them.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Solution:
     own: tuple[tuple[int, ...], ...] | None = None
     values: tuple[float | None, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; fields that are None are left out."""
@@ -64,6 +66,7 @@ class Solution:
                 prompt_ids=None if row.get("prompt_ids") is None else tuple(row["prompt_ids"]),
                 values=None if row.get("values") is None else tuple(row["values"]),
                 provenance=row.get("provenance") or {},
+                tokenizer=row.get("tokenizer"),
                 **ids,
             )
         except (KeyError, TypeError) as error:
@@ -74,6 +77,7 @@ class Solution:
         lengths = [len(x) for x in (found.step_ids, found.own, found.values) if x is not None]
         if any(length != len(steps) for length in lengths) or (found.step_ids is None) != (found.prompt_ids is None):
             raise DataError(f"step_ids, own and values need one entry per step: {_short(row)}")
+        _check_tokenizer(row)
         return found
 
 
@@ -100,7 +104,8 @@ class Preference:
     `prompt_ids` are the ids of the question's prompt and of all steps before, exactly as the policy saw them; `prefix`
     is those steps' text. `margin` is A_w - A_l for Step-APO, in value units with values in [-1, 1], `smoothing` the
     label noise of conservative DPO (at most 1/2), `weight` the pair's weight in the loss; 0, 0 and 1 make it plain
-    Step-DPO. `rule` names how the pair was chosen.
+    Step-DPO. `rule` names how the pair was chosen. `tokenizer` is the checksum of the tokenizer that made all ids, None
+    where an older release wrote them.
     """
 
     id: str
@@ -115,6 +120,7 @@ class Preference:
     smoothing: float = 0.0
     weight: float = 1.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -144,6 +150,7 @@ class Preference:
             raise DataError(f"a preference needs prompt_ids and two different sides: {_short(row)}")
         if not 0.0 <= found.smoothing <= 0.5 or found.weight < 0.0:
             raise DataError(f"smoothing must lie in [0, 0.5] and weight must not be negative: {_short(row)}")
+        _check_tokenizer(row)
         return found
 
 
@@ -247,6 +254,11 @@ def _whole_row(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
+
+
+def _check_tokenizer(row: Mapping[str, Any]) -> None:
+    if not isinstance(row.get("tokenizer"), str | None):
+        raise DataError(f"tokenizer must be a tokenizer's checksum: {_short(row)}")
 
 
 def _short(row: object) -> str:

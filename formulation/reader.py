@@ -112,8 +112,9 @@ class ModelReading:
 class Reader(Synchronous):
     """A language model that reads texts.
 
-    `policy`, `adapter`, `backend` and `engine` are those of `reasoning.engine.open_engine`; the embedded model takes
-    its shipped adapter for this where none is named. An open engine may be passed as `policy`; it is not closed.
+    `policy`, `adapter`, `backend` and `engine` are those of `reasoning.engine.open_engine`; without a policy it is
+    `smollm2-135m`, which takes its shipped adapter for this where none is named. An open engine may be passed as
+    `policy`; it is not closed.
 
     Methods: "one-step" writes one draft greedily; "vote" writes `samples` drafts at `temperature` and takes the model
     that most of them say; "phased" decides variables, goal and statements one after the other by votes; "search" does
@@ -167,20 +168,24 @@ class Reader(Synchronous):
             return
         from reasoning.adapters import shipped as shipped_adapter
         from reasoning.engine import open_engine
+        from reasoning.engine.models import named
+        from reasoning.models import CATALOGUE
         from reasoning.policy import Policy
         from reasoning.profiles import get_profile
 
         task = self._task()
         if self._spec is None or isinstance(self._spec, str):
+            # The one model that was trained to write the compact format.
+            spec = "smollm2-135m" if self._spec in (None, "", "embedded") else named(self._spec)
             adapter = self._adapter
-            if adapter is None and (found := shipped_adapter(self._spec, task.name)) is not None:
+            if adapter is None and (found := shipped_adapter(spec, task.name)) is not None:
                 adapter = str(found)
-            if adapter is None and isinstance(task, Drafts) and self._spec in (None, "", "embedded"):
+            if adapter is None and isinstance(task, Drafts) and spec in CATALOGUE:
                 raise UserError(
-                    "the embedded model needs an adapter that writes the compact format: name one with --adapter "
-                    "(docs/learning.md says how one is trained)"
+                    f"{spec} needs an adapter that writes the compact format: name one with --adapter "
+                    "(docs/learning.md says how one is trained), or ask for --format json"
                 )
-            self._engine = await open_engine(self._spec, adapter=adapter, backend=self._backend, options=self._options)
+            self._engine = await open_engine(spec, adapter=adapter, backend=self._backend, options=self._options)
             engine = self._engine
         else:
             engine = self._spec
@@ -195,7 +200,7 @@ class Reader(Synchronous):
         card = card_of(self._adapter)
         trained = (
             not isinstance(self._spec, str)
-            or self._spec in ("", "embedded", "toy")
+            or self._spec in ("", "embedded", "smollm2-135m", "toy")
             or (card is not None and card.profile == Drafts.profile)
         )
         return Drafts() if trained else Documents()

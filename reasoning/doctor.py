@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from data.errors import UserError
 from reasoning.cli import Parser, run_command
+
+if TYPE_CHECKING:
+    from reasoning.models import CatalogueModel
 
 __all__ = ["Finding", "examine", "main"]
 
@@ -170,31 +173,25 @@ class _Hub:
         self._answer: bool | None = None
 
     def reachable(self) -> bool:
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-            return False
         if self._answer is None:
-            import httpx
+            from reasoning.models.store import hub_reachable
 
-            try:
-                httpx.head(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=_ASK_SECONDS)
-                self._answer = True
-            except (httpx.HTTPError, httpx.InvalidURL):
-                self._answer = False
+            self._answer = hub_reachable()
         return self._answer
 
 
 def _model(policy: str | None, adapter: str | None, hub: _Hub) -> Iterator[Finding]:
-    from reasoning.engine import cache, embedded, models
+    from reasoning.engine import models
+    from reasoning.models import CATALOGUE
+    from reasoning.models.default import expected_default
 
     try:
-        model = models.resolve(policy, adapter)
-        if model.kind == "embedded":
-            if embedded.cached():
-                yield Finding("model", f"embedded {model.name}, converted in {cache.cache_dir()}")
-            else:
-                there = find_spec("gguf") is not None
-                text = f"embedded {model.name}, to be converted at first use (538 MB in {cache.cache_dir()})"
-                yield Finding("model", text, there, "pip install gguf")
+        default = policy in (None, "", "embedded")
+        model = models.resolve(expected_default() if default else policy, adapter)
+        if model.kind == "catalogue":
+            yield from _catalogue_model(CATALOGUE[model.name], default)
+        elif model.kind == "gguf":
+            yield Finding("model", f"the GGUF file {model.path}", find_spec("gguf") is not None, "pip install gguf")
         elif model.kind == "local":
             yield Finding("model", f"the folder {model.path}")
         elif model.kind == "hub":
@@ -208,6 +205,21 @@ def _model(policy: str | None, adapter: str | None, hub: _Hub) -> Iterator[Findi
             yield Finding("model", f"with the adapter {model.adapter}")
     except UserError as error:
         yield Finding("model", "none", False, str(error))
+
+
+def _catalogue_model(model: CatalogueModel, default: bool) -> Iterator[Finding]:
+    from reasoning.engine import cache
+    from reasoning.models import pulled
+
+    text = f"{model.name}{', the default here' * default}"
+    if not find_spec("gguf"):
+        yield Finding("model", text, False, "pip install gguf")
+    elif pulled(model) is None:
+        yield Finding("model", f"{text}, to be pulled at first use ({model.bytes / 1e6:.0f} MB)")
+    elif any(cache.cache_dir().glob(f"models/*{model.sha256[:16]}*")):
+        yield Finding("model", f"{text}, pulled and converted in {cache.cache_dir()}")
+    else:
+        yield Finding("model", f"{text}, on this machine, to be converted at first use")
 
 
 def _hub_model(name: str, hub: _Hub) -> Finding:

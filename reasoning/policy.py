@@ -24,6 +24,7 @@ from search.types import Expanded, Finish, Segment, Step, Usage
 
 __all__ = ["Policy", "value_ids"]
 
+_FENCE = "```"
 MAX_CORRECTIONS = 16  # calculator corrections within one request; a model that needs more is going in circles
 
 
@@ -203,10 +204,13 @@ class Policy:
         same meaning.
         """
         line = text.strip()
-        if not line or line.startswith(("Question:", "```")):  # the program ends here, without an answer
+        if line.startswith(_FENCE) and not before.strip() and not ended:  # a chat model's program begins
+            return self._step(segments, text, Finish.STEP)
+        if not line or line.startswith(("Question:", _FENCE)):  # it ends here, without an answer
             return self._step(segments, text, Finish.END)
         try:
-            variables = run_line(line, run_program(before))
+            lines = (old for old in before.split("\n") if not old.lstrip().startswith(_FENCE))
+            variables = run_line(line, run_program("\n".join(lines)))
         except ProgramError as error:
             return self._step(segments, text, Finish.INVALID, note=str(error))
         meaning = state_key(variables)

@@ -72,18 +72,20 @@ class Profile:
         return (*tokenizer.bos_ids, *tokenizer.encode(text))
 
     def _program_prompt(self, task: Task, problem: Problem, tokenizer: Tokenizer, manner: Prompt) -> tuple[int, ...]:
-        examples = task.examples if manner.examples is None else manner.examples
-        shown = [e for e in examples if e.program][: self.shots]
+        if manner.examples is None:
+            shown = [(e.question, e.program) for e in task.examples if e.program][: self.shots]
+        else:  # the policy's own, which wrote programs
+            shown = [(e.question, e.program or e.solution) for e in manner.examples]
         said = [part for part in (manner.instruction, manner.lead) if part]
         if self.chat:
             turns = [
                 turn
-                for e in shown
-                for turn in (_user(e.question, *said, _PROGRAM), {"role": "assistant", "content": e.program})
+                for question, program in shown
+                for turn in (_user(question, *said, _PROGRAM), {"role": "assistant", "content": program})
             ]
             return tuple(tokenizer.chat([*turns, _user(problem.question, *said, _PROGRAM)]))
         head = "".join(f"{part}\n\n" for part in said)
-        shots = "".join(f"Question: {e.question}\nAnswer:\n{e.program}\n\n" for e in shown)
+        shots = "".join(f"Question: {question}\nAnswer:\n{program}\n\n" for question, program in shown)
         return (*tokenizer.bos_ids, *tokenizer.encode(f"{head}{shots}Question: {problem.question}\nAnswer:\n"))
 
     def read(self, before: str, text: str, ended: bool) -> tuple[Finish, str | None]:
@@ -119,9 +121,9 @@ PROFILES: Final = {
     p.name: p
     for p in (
         Profile("lines", False, 4, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320, ("plan",)),
-        Profile("program", False, 4, "\n", ("\n\n", "\nQuestion:"), "program", False, None, 80, 320),
+        Profile("program", False, 8, "\n", ("\n\n", "\nQuestion:"), "program", False, None, 80, 320),
         Profile("program-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "program", False, None, 80, 320),
-        Profile("program-chat", True, 4, "\n", ("\n\n", "\n```"), "program", False, None, 80, 320),
+        Profile("program-chat", True, 8, "\n", ("\n\n", "\n```"), "program", False, None, 80, 320),
         Profile("lines-zero-shot", False, 0, "\n", ("\n\n", "\nQuestion:"), "hashes", True, None, 80, 320),
         Profile("draft", False, 0, "\n", (), "whole", False, None, 120, 640),
         Profile("document", True, 0, "</document>", (), "whole", False, None, 4096, 4096),
@@ -144,7 +146,7 @@ def get_profile(name: str) -> Profile:
     return PROFILES[name]
 
 
-def choose_profile(policy: str | None, adapter: str | None, engine: Engine, task: Task) -> Profile:
+def choose_profile(policy: str | None, adapter: str | None, engine: Engine, task: Task | None = None) -> Profile:
     """The profile of a policy for which none was named.
 
     An adapter may carry its own, on its card. A model of the catalogue takes the one that measured best on held-out

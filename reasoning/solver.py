@@ -23,12 +23,13 @@ from reasoning.config import METHOD_FIELDS, SolveConfig
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, EngineError, PromptTooLong
 from reasoning.engine.flops import asked, flops, size_of
+from reasoning.engine.models import named
 from reasoning.grading import Grader
 from reasoning.methods import load_method
 from reasoning.policy import Policy, value_ids
 from reasoning.profiles import Profile, choose_profile, get_profile
 from reasoning.prompts import PromptSet, read_prompts
-from reasoning.rewards import choose_reward, make_reward
+from reasoning.rewards import check_ids, choose_reward, make_reward
 from reasoning.rewards.base import Reward
 from reasoning.runs import ProblemResult, Run
 from reasoning.tasks import get_task
@@ -72,10 +73,12 @@ class Solver(Synchronous):
 
     Each of the four is a name as on the command line, or an object of one's own: a `reasoning.tasks.base.Task`, a
     `reasoning.engine.base.Engine`, a `search.algorithm.Algorithm`, a `reasoning.rewards.base.Reward` (an object passed
-    in is not closed). `settings` are the fields of `reasoning.config.SolveConfig`. Where no adapter is named, the
-    embedded model takes the shipped one (see `reasoning.adapters.shipped`); next to an engine of one's own, `adapter`
-    says which adapter that engine was opened with; `profile` may be a `reasoning.profiles.Profile` too. Use it as a
-    context manager, sync or async; the sync methods run their own event loop and must not be called inside another.
+    in is not closed). Without a policy it is the default model, which is fetched at once where it is not here (see
+    `reasoning.models.default_model`). `settings` are the fields of `reasoning.config.SolveConfig`. Where no adapter is
+    named, a model takes the one shipped for it (see `reasoning.adapters.shipped`); next to an engine of one's own,
+    `adapter` says which adapter that engine was opened with; `profile` may be a `reasoning.profiles.Profile` too. Use
+    it as a context manager, sync or async; the sync methods run their own event loop and must not be called inside
+    another.
 
     Raises UserError for what the user can mend, EngineError where a model does not start.
     """
@@ -88,18 +91,20 @@ class Solver(Synchronous):
         reward: str | Reward = "auto",
         **settings: Any,
     ) -> None:
-        named = {"task": task, "method": method, "policy": policy, "reward": reward}
+        parts = {"task": task, "method": method, "policy": policy, "reward": reward}
         profile = settings.get("profile", "auto")
         self._own_profile = profile if isinstance(profile, Profile) else None
         if self._own_profile is not None:
             settings["profile"] = self._own_profile.name
-        own: dict[str, Any] = {k: v for k, v in named.items() if v is not None and not isinstance(v, str)}
-        config = SolveConfig.of({**{k: v for k, v in named.items() if k not in own}, **settings})
+        own: dict[str, Any] = {k: v for k, v in parts.items() if v is not None and not isinstance(v, str)}
+        config = SolveConfig.of({**{k: v for k, v in parts.items() if k not in own}, **settings})
         self.task: Task = (
             own["task"]
             if "task" in own
             else get_task(config.task, question_column=config.question_column, answer_column=config.answer_column)
         )
+        if "policy" not in own:
+            config = config.model_copy(update={"policy": named(config.policy)})
         if config.adapter is None and "policy" not in own and (default := shipped(config.policy, _name(self.task))):
             config = config.model_copy(update={"adapter": str(default)})
         self.config = config.model_copy(update={"reward": choose_reward(config.reward, config.adapter)})
@@ -116,7 +121,7 @@ class Solver(Synchronous):
         if self.config.prompts is not None:
             self._prompts = read_prompts(Path(self.config.prompts))
             self._prompts.check_task(_name(self.task))
-        self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in named}
+        self._names = {k: _name(own[k]) if k in own else getattr(self.config, k) for k in parts}
         self._policy: Policy | None = None
         self._grader: Grader | None = None
         self._clock = self._reward_clock = EngineClock()
@@ -155,6 +160,8 @@ class Solver(Synchronous):
                 policy.prompts = self._prompts.prompts
             if self.method.needs_reward and self._reward is None:
                 self._reward = await make_reward(config, policy)
+            if self._reward is not None:
+                check_ids(self._reward, policy)
             same = asked(self._reward) in (None, self._engine)
             self._reward_clock = self._clock if same else EngineClock()
             self._grader = Grader(self.task)
@@ -232,6 +239,8 @@ class Solver(Synchronous):
         done = run.done() if run else set()
         todo = [(self.config.offset + i, p) for i, p in enumerate(problems) if p.id not in done]
         await self.start()
+        if run:
+            run.check_tokenizer(self.engine.tokenizer.checksum)
         results: list[ProblemResult] = []
         async for solved in drive_many(todo, lambda job: self._search(*job), concurrency=self.config.concurrency):
             if run:
@@ -278,7 +287,6 @@ class Solver(Synchronous):
             **settings,
             **self._names,
             **options,
-            "policy": self._names["policy"] or "embedded",
             "adapter": label(self.config.adapter),
             "split": self.config.split or self.task.default_split,
             "reward": self._names["reward"] if self.method.needs_reward else None,
@@ -322,6 +330,7 @@ class Solver(Synchronous):
             reward_cached_tokens=0,
             flops=0.0,
             engine_seconds=0.0,
+            tokenizer=self.engine.tokenizer.checksum,
         )
 
     async def _search_from(
@@ -407,6 +416,8 @@ def completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     if "method" not in config:
         return config
     config = SolveConfig().model_dump(exclude=set(_NOT_DESCRIBED)) | config
+    if config["policy"] in (None, "embedded"):  # of versions that had this one model
+        config["policy"] = "smollm2-135m"
     params = config.get("params")
     if params:  # a greedy search has none
         with suppress(UserError):  # a method or parameter that is no more

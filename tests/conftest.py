@@ -1,4 +1,4 @@
-"""What tests of several packages share: one event loop, one embedded model, and one vLLM start for the whole run."""
+"""What tests of several packages share: one event loop, one small model, and one vLLM start for the whole run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reasoning.engine.vllm_engine import VllmEngine
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("STEPSOLVER_MODEL", "smollm2-135m")  # the default model of tests is small
 pytest.register_assert_rewrite("tests.reasoning.engine.conformance")
 
 FULL_SECONDS = 3600  # for one long test; `faulthandler_timeout` of pyproject.toml is for the others
@@ -75,10 +76,10 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def embedded_model() -> str:
-    """The folder of the embedded model."""
-    from reasoning.engine import embedded
+    """The folder of smollm2-135m."""
+    from reasoning.engine import models
 
-    return str(embedded.snapshot())
+    return str(models.folder(models.resolve("smollm2-135m")))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["EMBEDDED", "label", "shipped"]
 
-# The adapters of the embedded model: grade-school mathematics, one line a step; and texts as drafts of models.
+# The adapters of smollm2-135m: grade-school mathematics, one line a step; and texts as drafts of models.
 EMBEDDED: Final = Path(__file__).parent / "smollm2-135m-math"
 _OF_TASK: Final = {"formulation.task:Drafts": EMBEDDED.parent / "smollm2-135m-formulation"}
 _OTHER_FORMS: Final = ("math500", "formulation.task:Documents")
@@ -15,12 +15,12 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 def shipped(policy: str | None, task: str) -> Path | None:
-    """The adapter that a `--policy` takes by default for a task (its name), None where there is none for it.
+    """The adapter that a policy (see `reasoning.engine.models.named`) takes by default for a task (its name), or None.
 
-    The embedded model has one for texts to models, and one that applies to every other task but those of other forms:
+    `smollm2-135m` has one for texts to models, and one that applies to every other task but those of other forms:
     it was trained to end with `#### NUMBER`, and the answers of `math500` are LaTeX in a box.
     """
-    if policy not in (None, "", "embedded") or task in _OTHER_FORMS:
+    if policy != "smollm2-135m" or task in _OTHER_FORMS:
         return None
     found = _OF_TASK.get(task, EMBEDDED)
     return found if (found / _WEIGHTS).is_file() else None

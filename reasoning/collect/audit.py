@@ -46,6 +46,7 @@ def preference_text(pair: Preference) -> str:
         [pair.rule]
         + [f"{name} {value:.3g}" for name, value in (("margin", pair.margin), ("smoothing", pair.smoothing)) if value]
         + ([f"weight {pair.weight:.3g}"] if pair.weight != 1.0 else [])
+        + [_ids(pair.tokenizer)]
     )
     return "\n".join(
         [
@@ -78,8 +79,13 @@ def solution_text(row: Solution) -> str:
     if about.get("continuation"):
         lines.append(f"    a right answer was reached after step {about['reached'] + 1}:")
         lines += [f"        | {_line(step)}" for step in about["continuation"].splitlines() if step.strip()]
-    verdict = f"{row.origin}, {'right' if row.correct else 'wrong'}"
-    return "\n".join([*_head(row.id, row.question, row.answer, f"{verdict} {about.get('how', '')}".strip()), *lines])
+    verdict = f"{row.origin}, {'right' if row.correct else 'wrong'} {about.get('how', '')}".strip()
+    verdict += "" if row.step_ids is None else f", {_ids(row.tokenizer)}"
+    return "\n".join([*_head(row.id, row.question, row.answer, verdict), *lines])
+
+
+def _ids(tokenizer: str | None) -> str:
+    return f"ids of {'an unknown tokenizer' if tokenizer is None else f'tokenizer {tokenizer}'}"
 
 
 def _head(key: str, question: str, answer: str, about: str) -> list[str]:

@@ -23,6 +23,7 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build_file,
     describe_policy,
+    foreign_shown,
     grouped,
     notes,
     own_mask,
@@ -70,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
     }
 
     async def one(sampler: Sampler, group: list[Solution]) -> Built:
-        wrong = [row for row in group if not row.correct]
-        searches = (find_correction(row, group, sampler, args.tries, args.wrong_at) for row in wrong)
+        native = sampler.encoder.solutions(group, words="all")
+        wrong = [row for row in native.rows if not row.correct]
+        searches = (find_correction(row, native.rows, sampler, args.tries, args.wrong_at) for row in wrong)
         found = await asyncio.gather(*searches)
         encode = sampler.policy.engine.tokenizer.encode
         made = [
-            corrected(row, c.step, c.right[0], encode)
+            dataclasses.replace(corrected(row, c.step, c.right[0], encode), tokenizer=row.tokenizer)
             for row, (c, _) in zip(wrong, found, strict=True)
             # A last step ends the solution: nothing can follow it.
             if c is not None and c.step < len(row.steps) - 1 and row.steps[c.step].endswith("\n")
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         # Solutions with a common wrong step have the same correction.
         unlike = {row.step_ids: row.to_json() for row in reversed(made)}
         kept = list(reversed(unlike.values()))[: args.per_question]
-        return Built(kept, {"wrong": len(wrong), "sampled": sum(asked for _, asked in found)})
+        return Built(kept, {"wrong": len(wrong), "sampled": sum(asked for _, asked in found), **native.counts})
 
     def shown(counts: Mapping[str, int]) -> str:
         return f"{counts['wrong']} wrong solutions"
@@ -92,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     total = notes(args.out)
     print(
         f"{total['kept']} corrected solutions of {total['groups']} questions in {args.out}, from {total['wrong']} "
-        f"wrong ones and {total['sampled']} samples; {duration(seconds)}"
+        f"wrong ones and {total['sampled']} samples; {duration(seconds)}{foreign_shown(total)}"
     )
     return 0
 

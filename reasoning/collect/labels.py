@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +23,7 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build_file,
     describe_policy,
+    foreign_shown,
     grouped,
     notes,
     own_mask,
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     total = notes(args.out)
     print(
         f"{total['kept']} labelled solutions of {total['groups']} questions in {args.out}: {total['labelled']} steps, "
-        f"{total['rollouts']} rollouts, {_shown(total)}; {duration(seconds)}"
+        f"{total['rollouts']} rollouts, {_shown(total)}; {duration(seconds)}{foreign_shown(total)}"
     )
     return 0
 
@@ -95,8 +97,14 @@ async def _from_file(args: argparse.Namespace) -> float:
     async def one(sampler: Sampler, group: list[Solution]) -> Built:
         chosen = group if args.per_question is None else balanced(group, args.per_question)
         rollouts = Rollouts(sampler, args.rollouts)
-        found = await asyncio.gather(*(label(row, rollouts) for row in chosen))
-        return _built(found, rollouts.asked)
+        native, counts = _native(sampler, chosen)
+        found = await asyncio.gather(*(label(row, rollouts) for _, row in native))
+        # A row keeps the ids that its own policy wrote: only rollouts need this one's.
+        rows = [
+            dataclasses.replace(row, values=labelled.values, provenance=labelled.provenance)
+            for (row, _), labelled in zip(native, found, strict=True)
+        ]
+        return _built(rows, rollouts.asked, counts)
 
     return await build_file(args, task, "labels", settings, grouped(rows), one, _shown)
 
@@ -112,10 +120,20 @@ async def _from_run(args: argparse.Namespace) -> float:
     return 0.0
 
 
-def _built(rows: Sequence[Solution], rollouts: int) -> Built:
+def _native(sampler: Sampler, rows: Sequence[Solution]) -> tuple[list[tuple[Solution, Solution]], dict[str, int]]:
+    """Each row, and it with ids of the sampler's tokenizer; those that have none are counted and left out."""
+    found, counts = list[tuple[Solution, Solution]](), Counter[str]()
+    for row in rows:
+        native = sampler.encoder.solutions([row], words="none")
+        found += [(row, made) for made in native.rows]
+        counts.update(native.counts)
+    return found, counts
+
+
+def _built(rows: Sequence[Solution], rollouts: int, more: Mapping[str, int] | None = None) -> Built:
     values = [v for row in rows for v in row.values or () if v is not None]
     counts = {"labelled": len(values), "zero": sum(v == 0.0 for v in values), "rollouts": rollouts}
-    return Built([row.to_json() for row in rows], counts)
+    return Built([row.to_json() for row in rows], {**counts, **(more or {})})
 
 
 # ---- rollouts --------------------------------------------------------------------------------------------------------
@@ -239,6 +257,7 @@ def from_tree(grown: Grown, run_name: str) -> list[Solution]:
                 tuple(own_mask(step) for step in steps),
                 tuple(grown.value(node) for node in path),
                 {"method": "mcts", "run": run_name, "labels": about},
+                grown.tokenizer,
             )
         )
     return rows

@@ -27,6 +27,7 @@ from reasoning.collect.sampler import (
     add_policy_options,
     build_file,
     describe_policy,
+    foreign_shown,
     grouped,
     notes,
     own_mask,
@@ -77,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
     seconds = asyncio.run(_from_run(args) if args.run else _from_file(args))
     total = notes(args.out)
     more = "".join(f", {total[k]} {k}" for k in ("wrong", "uncorrected", "sampled") if total[k])
-    print(f"{total['kept']} pairs of {total['groups']} questions in {args.out}{more}; {duration(seconds)}")
+    print(
+        f"{total['kept']} pairs of {total['groups']} questions in {args.out}{more}; {duration(seconds)}"
+        f"{foreign_shown(total)}"
+    )
     return 0
 
 
@@ -106,7 +110,12 @@ async def _from_file(args: argparse.Namespace) -> float:
         with RowFile(args.out, settings) as file:
             for key, group in by_question.items():
                 if key not in file.done:
-                    found = pairs(args.how, of_solutions(group, args.min_visits), policy_of(group[0].provenance))
+                    # Steps of two tokenizers share no prefix, whatever they spell.
+                    by_tokenizer: dict[str | None, list[Solution]] = {}
+                    for row in group:
+                        by_tokenizer.setdefault(row.tokenizer, []).append(row)
+                    places = [p for part in by_tokenizer.values() for p in of_solutions(part, args.min_visits)]
+                    found = pairs(args.how, places, policy_of(group[0].provenance))
                     built = _built(found, args.per_question)
                     file.add(key, built.rows, kept=len(built.rows))
         return 0.0
@@ -114,14 +123,16 @@ async def _from_file(args: argparse.Namespace) -> float:
     told = policy_of(settings)
 
     async def one(sampler: Sampler, group: list[Solution]) -> Built:
-        wrong = [row for row in group if not row.correct]
-        searches = (correct(row, group, sampler, args.tries, args.wrong_at, told) for row in wrong)
+        native = sampler.encoder.solutions(group, words="all")
+        wrong = [row for row in native.rows if not row.correct]
+        searches = (correct(row, native.rows, sampler, args.tries, args.wrong_at, told) for row in wrong)
         corrected = await asyncio.gather(*searches)
         found = [pair for pair, _ in corrected if pair is not None]
         counts = {
             "wrong": len(wrong),
             "uncorrected": len(wrong) - len(found),
             "sampled": sum(asked for _, asked in corrected),
+            **native.counts,
         }
         return _built(found, args.per_question, counts)
 
@@ -151,7 +162,8 @@ def _built(found: Sequence[Preference], most: int | None, counts: Mapping[str, i
 class Siblings:
     """The steps that continue one prefix, and the prefix's own value, None where it is unknown.
 
-    `on_best_path` says that every step of the prefix was the best of its siblings by (visits, value).
+    `on_best_path` says that every step of the prefix was the best of its siblings by (visits, value); `tokenizer` is
+    the checksum of the one that made all ids, None where that is not known.
     """
 
     problem: Problem
@@ -160,6 +172,7 @@ class Siblings:
     sides: tuple[Side, ...]
     value: float | None
     on_best_path: bool
+    tokenizer: str | None = None
 
 
 def pairs(how: str, places: Sequence[Siblings], provenance: Mapping[str, Any]) -> list[Preference]:
@@ -173,7 +186,10 @@ def pairs(how: str, places: Sequence[Siblings], provenance: Mapping[str, Any]) -
             rule = [] if place.value is None else advantage_pairs(place.sides, place.value)
         elif place.on_best_path and (best := mcts_dpo_pair(place.sides)) is not None:
             rule = [best]
-        found += [_preference(place.problem, place.prompt_ids, place.prefix, pair, how, provenance) for pair in rule]
+        found += [
+            _preference(place.problem, place.prompt_ids, place.prefix, pair, how, provenance, place.tokenizer)
+            for pair in rule
+        ]
     return found
 
 
@@ -184,6 +200,7 @@ def _preference(
     pair: Pair,
     rule: str,
     provenance: Mapping[str, Any],
+    tokenizer: str | None,
 ) -> Preference:
     return Preference(
         problem.id,
@@ -198,6 +215,7 @@ def _preference(
         pair.smoothing,
         pair.weight,
         provenance,
+        tokenizer,
     )
 
 
@@ -251,6 +269,7 @@ def of_solutions(rows: Sequence[Solution], min_visits: int = 1) -> list[Siblings
                     tuple(children.values()),
                     value,
                     best[number],
+                    rows[0].tokenizer,
                 )
             )
     return found
@@ -275,7 +294,15 @@ def of_tree(grown: Grown, min_visits: int = 1) -> list[Siblings]:
         if len(children) > 1:
             prefix = tuple(n.step.text for n in tree.path(node.id) if n.step is not None)
             found.append(
-                Siblings(grown.problem, tree.ids(node.id), prefix, tuple(sides), grown.value(node), node.id in best)
+                Siblings(
+                    grown.problem,
+                    tree.ids(node.id),
+                    prefix,
+                    tuple(sides),
+                    grown.value(node),
+                    node.id in best,
+                    grown.tokenizer,
+                )
             )
     return found
 
@@ -305,7 +332,7 @@ async def correct(
     pair = Pair(_side(found.right[0], step, others, 1.0), _side(row, step, others, 0.0))
     told = {**provenance, "step": step, "tried": found.tried}
     problem = Problem(row.id, row.question, row.answer)
-    return _preference(problem, prefix, row.steps[:step], pair, "step-dpo", told), asked
+    return _preference(problem, prefix, row.steps[:step], pair, "step-dpo", told, row.tokenizer), asked
 
 
 def _side(row: Solution, step: int, rows: Sequence[Solution], known: float) -> Side:

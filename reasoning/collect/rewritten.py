@@ -33,6 +33,7 @@ from reasoning.collect.sampler import (
 )
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, Sampling
+from reasoning.engine.models import named
 from reasoning.profiles import choose_profile, get_profile
 from search.types import Usage
 
@@ -132,12 +133,12 @@ class Writer:
     @asynccontextmanager
     async def open(cls, args: argparse.Namespace) -> AsyncIterator[Writer]:
         """The writer of a command. Raises UserError or EngineError where the policy does not start."""
-        print(f"starting {args.policy or 'the embedded model'} ...", file=sys.stderr)
+        print(f"starting {named(args.policy)} ...", file=sys.stderr)
         adapter = adapter_of(args)
         engine = await open_engine(args.policy, adapter=adapter, backend=args.backend, options=dict(args.engine))
         try:
             auto = args.profile == "auto"
-            profile = choose_profile(args.policy, adapter, engine) if auto else get_profile(args.profile)
+            profile = choose_profile(named(args.policy), adapter, engine) if auto else get_profile(args.profile)
             print(f"{engine.name} on {engine.device}, profile {profile.name}", file=sys.stderr)
             sampling = Sampling(
                 args.max_answer_tokens or _MOST_TOKENS,

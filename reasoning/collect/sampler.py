@@ -25,11 +25,13 @@ from reasoning.adapters import label, shipped
 from reasoning.cli import duration, key_value
 from reasoning.engine import open_engine
 from reasoning.engine.base import PromptTooLong
+from reasoning.engine.models import named
 from reasoning.grading import Grader
 from reasoning.policy import Policy
 from reasoning.profiles import PROFILES, choose_profile, get_profile
 from reasoning.tasks import get_task
 from reasoning.tasks.base import Task
+from reasoning.train.foreign import Encoder
 from search.driver import drive_many
 from search.types import Finish, Segment, Step, Usage
 
@@ -45,6 +47,7 @@ __all__ = [
     "build_file",
     "build_with",
     "describe_policy",
+    "foreign_shown",
     "grouped",
     "not_negative",
     "notes",
@@ -81,8 +84,8 @@ def add_policy_options(parser: argparse.ArgumentParser, *, temperature: float = 
     """The options that say which policy is asked, how, and by how many workers."""
     group = parser.add_argument_group("policy")
     add = group.add_argument
-    add("--policy", help="as in reasoning.solve (default: the embedded model)")
-    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the embedded model's own)")
+    add("--policy", help="as in reasoning.solve (default: the best model that this machine holds)")
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the model's own)")
     add("--profile", default="auto", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
     add("--backend", default="auto", help="vllm or transformers (default: vLLM where installed)")
     pair = partial(key_value, "--engine")
@@ -104,7 +107,7 @@ def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
     weights = Path(adapter or "none") / "adapter_model.safetensors"
     names = ("profile", "temperature", "top_p", "max_answer_tokens", "seed")
     return {
-        "policy": args.policy or "embedded",
+        "policy": named(args.policy),
         "adapter": label(adapter),
         **{name: getattr(args, name) for name in names},
         "adapter_sha256": file_digest(weights) if weights.is_file() else None,
@@ -121,7 +124,7 @@ def adapter_of(args: argparse.Namespace) -> str | None:
     """The adapter that a command's policy takes, as `reasoning.solve` chooses it."""
     if args.adapter is not None:
         return str(args.adapter)
-    found = shipped(args.policy, getattr(args, "task", ""))
+    found = shipped(named(args.policy), getattr(args, "task", ""))
     return None if found is None else str(found)
 
 
@@ -168,6 +171,12 @@ class Sampler:
     concurrency: int = 64
     usage: Usage = field(default_factory=Usage)
 
+    @property
+    def encoder(self) -> Encoder:
+        """What makes ids of rows whose own are another tokenizer's than the policy's."""
+        tokenizer = self.policy.engine.tokenizer
+        return Encoder(tokenizer, self.policy.prompt, min(tokenizer.eos_ids, default=None))
+
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency)
 
@@ -179,14 +188,14 @@ class Sampler:
             raise UserError("--temperature must not be negative and --top-p must lie in (0, 1]")
         if args.profile != "auto":
             get_profile(args.profile)
-        print(f"starting {args.policy or 'the embedded model'} ...", file=sys.stderr)
+        print(f"starting {named(args.policy)} ...", file=sys.stderr)
         begun = time.perf_counter()
         adapter = adapter_of(args)
         engine = await open_engine(args.policy, adapter=adapter, backend=args.backend, options=dict(args.engine))
         grader = Grader(task)
         try:
             auto = args.profile == "auto"
-            profile = choose_profile(args.policy, adapter, engine, task) if auto else get_profile(args.profile)
+            profile = choose_profile(named(args.policy), adapter, engine, task) if auto else get_profile(args.profile)
             if args.max_answer_tokens is not None:
                 profile = dataclasses.replace(profile, max_answer_tokens=args.max_answer_tokens)
             policy = Policy(engine, task, profile, args.temperature, args.top_p)
@@ -373,6 +382,15 @@ def solutions_of(path: Path) -> list[Solution]:
     if not found:
         raise UserError(f"{path} holds no solutions")
     return found
+
+
+def foreign_shown(total: Mapping[str, int]) -> str:
+    """What a command says of the rows of other tokenizers that it met, where it met any."""
+    if not total["foreign"]:
+        return ""
+    left = f", but for {total['unfit']} that cannot be and were left out" if total["unfit"] else ""
+    whose = f"{total['foreign']} rows hold ids of another or an unknown tokenizer"
+    return f"; {whose}: encoded again from their text{left}"
 
 
 def grouped(rows: Sequence[Solution]) -> dict[str, list[Solution]]:

@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     async def one(sampler: Sampler, problem: Problem) -> Built:
         prompt = sampler.policy.prompt(problem)
         samples = await sampler.samples(problem, prompt, "", args.samples)
-        return rows_of(problem, prompt, samples, settings, args.keep, args.per_question_cap)
+        tokenizer = sampler.policy.engine.tokenizer.checksum
+        return rows_of(problem, prompt, samples, settings, args.keep, args.per_question_cap, tokenizer)
 
     seconds = asyncio.run(build_file(args, task, "solutions", settings, jobs, one, _shown))
     total = notes(args.out)
@@ -85,11 +86,13 @@ def rows_of(
     settings: Mapping[str, Any],
     keep: str,
     cap: int | None,
+    tokenizer: str | None = None,
 ) -> Built:
     """The rows of one question.
 
     Values count all samples, and rows are those that ended by themselves: the last step of a sample that was cut or
     broke the grammar is no step. Samples with equal ids are one row; its provenance says how many there were.
+    `tokenizer` is the checksum of the one that made the ids.
     """
     values = outcome_values([Sample(tuple(step.ids for step in s.steps), s.right) for s in samples])
     first: dict[tuple[int, ...], int] = {}
@@ -112,6 +115,7 @@ def rows_of(
             tuple(own_mask(step) for step in samples[number].steps),
             values[number],
             {"method": "sample", "sample": number, "times": times[ids], **policy_of(settings)},
+            tokenizer,
         )
         for ids, number in first.items()
     ]

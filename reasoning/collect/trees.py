@@ -19,11 +19,15 @@ __all__ = ["Grown", "grow", "open_trees"]
 
 @dataclass(frozen=True)
 class Grown:
-    """The tree of one training question, and for each of its finished nodes whether the answer is right."""
+    """The tree of one training question, and for each of its finished nodes whether the answer is right.
+
+    `tokenizer` is the checksum of the one that made the tree's ids, None where the run does not say.
+    """
 
     problem: Problem
     tree: Tree
     right: dict[int, bool]
+    tokenizer: str | None = None
 
     def value(self, node: Node) -> float | None:
         """A node's value in [0, 1]: the truth where it ended the solution, else (Q + 1) / 2 over its visits.
@@ -74,4 +78,4 @@ async def grow(view: RunView, result: ProblemResult, grader: Grader) -> Grown:
     for node in tree.answered():
         assert node.step is not None
         right[node.id] = (await grader.judge(question, node.step.answer or "")).correct
-    return Grown(question, tree, right)
+    return Grown(question, tree, right, result.tokenizer)

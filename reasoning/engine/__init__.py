@@ -28,8 +28,10 @@ async def open_engine(
     """Open the engine of a `--policy` (see `reasoning.engine.models`), with an `--adapter` where one is named.
 
     `backend` chooses the runtime of a model on this machine: vllm, transformers, or auto (vLLM where it is
-    installed). `options` go to the engine (`--engine KEY=VALUE`). An adapter runs natively on a GPU; on a CPU, where
-    that is slow, it is merged into the model once. Raises UserError or EngineError in one line.
+    installed). `options` go to the engine (`--engine KEY=VALUE`), but for `weights`: int8, int4, bfloat16 or float32,
+    how the weights of a model on a CPU are stored (default: what is fastest there, see `reasoning.engine.forms`). An
+    adapter runs natively on a GPU; on a CPU, where that is slow, it is merged into the model once. Raises UserError or
+    EngineError in one line.
     """
     from reasoning.engine import models
 
@@ -49,21 +51,33 @@ async def open_engine(
 
 
 async def _open_local(model: ModelRef, backend: str, options: Mapping[str, str]) -> Engine:
-    from reasoning.engine import models
+    from reasoning.engine import adapters, checkpoints, forms, models
 
+    options = dict(options)
+    weights = options.pop("weights", None)
     use_vllm = backend == "vllm" or (backend == "auto" and find_spec("vllm") is not None)
     if use_vllm and find_spec("vllm") is None:
         raise UserError("vLLM is not installed; install it (see the README) or choose the backend transformers")
     if not use_vllm and (unknown := set(options) - {"device", "dtype"}):
         raise UserError(f"the transformers engine has no option {min(unknown)!r}; it takes device and dtype")
-    folder = await asyncio.to_thread(models.folder, model)
+    on_cpu = options.get("device") == "cpu" or not _cuda()
+    form = forms.checked(weights) if weights else None
+    if form in forms.QUANTIZED and not (use_vllm and on_cpu):
+        raise UserError(f"weights={form} is for vLLM on a CPU; leave it out here")
+    if form is None and use_vllm and on_cpu and not options.get("quantization"):
+        form = forms.chosen(model)
     adapter = model.adapter
-    if adapter is not None:
-        from reasoning.engine import adapters
-
+    if adapter is None:
+        folder = await asyncio.to_thread(models.folder, model, form)
+    else:
+        folder = await asyncio.to_thread(models.folder, model)
         await asyncio.to_thread(adapters.check_base, folder, adapter)
-        if options.get("device") == "cpu" or not _cuda():
+        if on_cpu:
             folder, adapter = await asyncio.to_thread(adapters.merged, folder, adapter), None
+            if form is not None:
+                folder = await asyncio.to_thread(checkpoints.from_folder, folder, form)
+    if on_cpu:
+        forms.check_memory(model.name, folder)
     if use_vllm:
         from reasoning.engine.vllm_engine import open_vllm
 

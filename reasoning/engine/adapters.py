@@ -15,7 +15,7 @@ from typing import Any
 from data.digest import file_digest
 from data.errors import UserError
 from reasoning.cards import read_card
-from reasoning.engine import cache
+from reasoning.engine import cache, checkpoints
 
 __all__ = ["adapter_config", "check_base", "fingerprint", "identity", "load_weights", "merge", "merged"]
 
@@ -52,7 +52,7 @@ def merged(base: Path | str, adapter: Path) -> Path:
     adapter_config(adapter)
     if not (base / "config.json").is_file():
         raise UserError(f"{base} is not a model folder (no config.json)")
-    source = {"base": _base_identity(base), "adapter": identity(adapter), "format": str(_FORMAT)}
+    source = {"base": checkpoints.folder_identity(base), "adapter": identity(adapter), "format": str(_FORMAT)}
     key = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:24]
 
     def build(folder: Path) -> None:
@@ -65,16 +65,6 @@ def merged(base: Path | str, adapter: Path) -> Path:
 def identity(adapter: Path) -> str:
     """SHA-256 of what an adapter computes: its weights and their configuration, not its card."""
     return hashlib.sha256("".join(file_digest(adapter / n, 64) for n in (_CONFIG, WEIGHTS)).encode()).hexdigest()
-
-
-def _base_identity(base: Path) -> str:
-    """What tells one base from another without reading gigabytes: small files by content, large ones by stat."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in base.iterdir() if p.is_file()):
-        stat = path.stat()
-        what = file_digest(path, 64) if stat.st_size <= cache.SMALL else f"{stat.st_size} {stat.st_mtime_ns}"
-        digest.update(f"{path.name}\0{what}\n".encode())
-    return digest.hexdigest()
 
 
 def merge(base_folder: str, adapter_folder: str, target: str) -> None:
@@ -115,14 +105,9 @@ def merge(base_folder: str, adapter_folder: str, target: str) -> None:
         whole = wrapped.merge_and_unload(safe_merge=True)
     except ValueError as error:  # safe_merge found a NaN or an infinity
         raise UserError(f"the adapter {adapter} cannot be merged ({_line(error)})") from error
-    for path in base.iterdir():  # tokenizer, chat template and the like, exactly as they are
-        if path.is_file() and path.suffix not in {".safetensors", ".bin", ".pt", ".gguf"} and _kept(path.name):
-            shutil.copyfile(path, folder / path.name)
+    for path in checkpoints.copied_files(base):  # exactly as they are
+        shutil.copyfile(path, folder / path.name)
     whole.to(stored).save_pretrained(folder)
-
-
-def _kept(name: str) -> bool:
-    return name != cache.MANIFEST and not name.endswith(".index.json") and not name.startswith(".")
 
 
 def _stored_dtype(base: Path) -> Any:

@@ -81,6 +81,11 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def checksum(self) -> str:
+        """What tells it from any tokenizer whose ids mean something else: 16 hex digits, of its id → token table."""
+        ...
+
+    @property
     def bos_ids(self) -> tuple[int, ...]:
         """What the model expects at the very start of a plain prompt; often nothing."""
         ...

@@ -181,5 +181,9 @@ def _sync(path: Path) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`. The file stays: removing it would let two processes lock different files."""
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that makes {path.name[1:-5]} ...", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

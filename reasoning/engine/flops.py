@@ -6,6 +6,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -73,8 +74,9 @@ def asked(reward: object) -> object | None:
 def size_of_folder(folder: str | Path) -> ModelSize | None:
     """The size of the model in a transformers folder, from its `config.json` and the headers of its safetensors files.
 
-    Of a mixture's experts those count that a token passes through. None where the folder does not tell: no safetensors
-    files, weights packed into integers, or a configuration without layers and heads.
+    Of a mixture's experts those count that a token passes through, and a quantised weight counts as the one it stands
+    for. None where the folder does not tell: no safetensors files, weights packed in a way not known here, or a
+    configuration without layers and heads.
     """
     try:
         config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
@@ -83,6 +85,7 @@ def size_of_folder(folder: str | Path) -> ModelSize | None:
         heads = _number(config, "num_attention_heads", "n_head")
         wide = config.get("head_dim") or _number(config, "hidden_size", "n_embd") // heads
         tensors = [t for path in sorted(Path(folder).glob("*.safetensors")) for t in _tensors(path)]
+        tensors = _unpacked(tensors, config.get("quantization_config") or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
         return None
     if not tensors or any(kind not in _FLOATS and count >= _PACKED for _, kind, count in tensors):
@@ -98,6 +101,23 @@ def size_of_folder(folder: str | Path) -> ModelSize | None:
             body += count * share if ".experts." in name else count
     # Without an output matrix of its own the model uses the embedding's.
     return ModelSize(round(body), round(head or embedding), 4 * layers * heads * wide)
+
+
+def _unpacked(tensors: list[tuple[str, str, int]], quantization: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """The tensors that those of a compressed-tensors checkpoint stand for."""
+    if quantization.get("quant_method") != "compressed-tensors":
+        return tensors
+    (group,) = quantization["config_groups"].values()
+    packed = 32 // group["weights"]["num_bits"]
+    found = []
+    for name, kind, count in tensors:
+        if name.endswith(".weight_packed"):
+            found.append((name.removesuffix("_packed"), "BF16", count * packed))
+        elif name.endswith(".weight"):
+            found.append((name, "BF16" if kind == "I8" else kind, count))
+        elif not name.endswith((".weight_scale", ".weight_zero_point", ".weight_shape")):
+            found.append((name, kind, count))
+    return found
 
 
 def _number(config: dict[str, Any], name: str, older: str) -> int:

@@ -20,7 +20,8 @@ _ENDS: Final = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", 
 _PART: Final = 1 << 24  # numbers of a tensor that are dequantised at a time
 _UNUSED: Final = 5  # a token type: entries that only fill the vocabulary up to the embedding's rows
 _GPT4_WORDS: Final = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
@@ -35,7 +36,9 @@ class Gguf:
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
         if magic != _MAGIC:
-            raise UserError(f"{path} is not a GGUF file: name a .gguf file, a model folder, or a model of the catalogue")
+            raise UserError(
+                f"{path} is not a GGUF file: name a .gguf file, a model folder, or a model of the catalogue"
+            )
         try:
             from gguf import GGUFReader
         except ImportError:
@@ -78,7 +81,7 @@ class Gguf:
     # ---- the tokenizer -----------------------------------------------------------------------------------------------
 
     def tokenizer(self) -> Any:
-        """The transformers tokenizer, as its publisher has it: pre-tokenizer, normaliser, vocabulary, special tokens."""
+        """The transformers tokenizer as its publisher has it: pre-tokenizer, normaliser, vocabulary, special tokens."""
         from transformers import AutoTokenizer
 
         tokenizer: Any = AutoTokenizer.from_pretrained(self.path.parent, gguf_file=self.path.name)

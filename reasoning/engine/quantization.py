@@ -1,9 +1,9 @@
 """Weights of linear layers in eight or four bits, as compressed-tensors checkpoints that vLLM's CPU kernels take.
 
-`int8`: weights symmetric per output channel, activations symmetric per token as they come (W8A8, SmoothQuant's
-"dynamic" form, arXiv 2211.10438); integer dot products, which need VNNI (x86) or the like. `int4`: weights asymmetric in
-groups of 32 inputs, activations as they are (W4A16): a quarter of the bytes to read, and more arithmetic. Both by
-rounding to nearest; the output layer is a linear layer like the others, and embeddings stay as they are.
+`int8`: weights symmetric per output channel, activations symmetric per token as they come (W8A8, the "dynamic" form of
+arXiv 2211.10438); integer dot products, which need VNNI (x86) or the like. `int4`: weights asymmetric in groups of 32
+inputs, activations as they are (W4A16): a quarter of the bytes to read, and more arithmetic. Both by rounding to
+nearest; the output layer is a linear layer like the others, and embeddings stay as they are.
 """
 
 from __future__ import annotations

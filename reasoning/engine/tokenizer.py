@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -37,6 +39,16 @@ class HFTokenizer:
     def pretrained(self) -> Any:
         """The transformers tokenizer itself."""
         return self._tokenizer
+
+    @cached_property
+    def checksum(self) -> str:
+        """The first 16 hex digits of SHA-256 over the id → token table, added tokens included.
+
+        It is what ids mean that is told by it: neither a chat template nor padding nor special roles bear on it.
+        """
+        count = max(self._tokenizer.get_vocab().values()) + 1  # ids may have gaps, and then are more than the tokens
+        table = self._tokenizer.convert_ids_to_tokens(range(count))
+        return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, with no special tokens added; special tokens spelled in `text` stay plain text."""

@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"([+-]?)\s*(\d+)")
 class ByteTokenizer:
     """UTF-8 bytes as token ids; 256 ends the sequence."""
 
+    checksum = hashlib.sha256(b"bytes, 256 ends").hexdigest()[:16]
     eos_ids = frozenset({EOS})
     bos_ids: tuple[int, ...] = ()
 

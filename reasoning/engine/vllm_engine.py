@@ -313,7 +313,13 @@ def _build(model: str, adapter: Path | None, options: dict[str, str], log: Path 
         if adapter is not None:
             arguments |= _lora_arguments(adapter)
         arguments |= chosen
-        with _spawning(log, _cpu_environment(eager=arguments["enforce_eager"]) if current_platform.is_cpu() else {}):
+        kernels = current_platform.is_cpu() and arguments["enforce_eager"] and "ir_op_priority" not in arguments
+        if kernels:
+            from reasoning.engine.vllm_cpu import PRIORITY
+
+            arguments["ir_op_priority"] = PRIORITY
+        environment = _cpu_environment(eager=arguments["enforce_eager"]) if current_platform.is_cpu() else {}
+        with _spawning(log, environment, kernels):
             return [AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))]
     except (EngineError, UserError):
         raise
@@ -352,9 +358,6 @@ def _cpu_arguments(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "max_num_batched_tokens": max(context, CPU_MAX_CONTEXT),
         "kv_cache_memory_bytes": min(max(memory // 8, GIB), 8 * GIB),
     }
-    if os.environ.get("STEPSOLVER_K"):
-        from reasoning.engine import vllm_cpu
-        arguments["ir_op_priority"] = vllm_cpu.PRIORITY
     if not any(key.endswith("_parallel_size") for key in chosen):
         # The model then runs inside vLLM's engine process. Named "uni", vLLM would still start a worker process for
         # it, which binds its threads to cores but costs a hop at every step: a sixth of the speed on two cores.
@@ -418,7 +421,7 @@ def _message(error: Exception) -> str:
 
 
 @contextmanager
-def _spawning(log: Path | None, environment: Mapping[str, str]) -> Iterator[None]:
+def _spawning(log: Path | None, environment: Mapping[str, str], kernels: bool) -> Iterator[None]:
     """While vLLM starts its processes from this thread: have `_ChildSetup` set them up.
 
     Also keep multiprocessing from importing the main module into them, which need nothing from it: a user's script
@@ -427,7 +430,7 @@ def _spawning(log: Path | None, environment: Mapping[str, str]) -> Iterator[None
     # multiprocessing hands this dict to every process it starts, and it is the first thing unpickled there.
     config: dict[str, Any] = getattr(multiprocessing.current_process(), "_config", {})
     key = f"stepsolver-{threading.get_ident()}"
-    config[key] = _ChildSetup(log, environment, threading.get_ident())
+    config[key] = _ChildSetup(log, environment, threading.get_ident(), kernels=kernels)
     main = sys.modules["__main__"].__dict__
     kept: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
     main["__spec__"] = None
@@ -444,17 +447,20 @@ class _ChildSetup:
     vLLM's processes do not notice that this one is killed, and write warnings and tracebacks to its terminal.
     """
 
-    def __init__(self, log: Path | None, environment: Mapping[str, str], thread: int | None = None) -> None:
-        self.log, self.environment, self.thread = log, environment, thread
+    def __init__(
+        self, log: Path | None, environment: Mapping[str, str], thread: int | None = None, *, kernels: bool = False
+    ) -> None:
+        self.log, self.environment, self.thread, self.kernels = log, environment, thread, kernels
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.thread not in (None, threading.get_ident()):
             return type(None), ()
-        return _enter_child, (os.getpid(), self.log, self.environment)
+        return _enter_child, (os.getpid(), self.log, self.environment, self.kernels)
 
 
-def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) -> _ChildSetup:
+def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str], kernels: bool) -> _ChildSetup:
     """In a new process, before anything is imported: end when `parent` ends, write to `log`, read `environment`.
+    With `kernels` those of `reasoning.engine.vllm_cpu` are installed.
 
     Ctrl-C reaches every process of the terminal's group; here it is blocked, because `parent` closes its engine.
     """
@@ -466,10 +472,11 @@ def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) 
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.close(file)
-    if os.environ.get("STEPSOLVER_K"):
+    if kernels:
         from reasoning.engine import vllm_cpu
+
         vllm_cpu.install()
-    return _ChildSetup(log, environment)
+    return _ChildSetup(log, environment, kernels=kernels)
 
 
 def _die_with(parent: int, log: Path | None) -> None:

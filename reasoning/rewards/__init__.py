@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reasoning.rewards.base import Reward
     from reasoning.rewards.generative import Judgement
 
-__all__ = ["REWARDS", "choose_reward", "make_reward"]
+__all__ = ["REWARDS", "check_ids", "choose_reward", "make_reward"]
 
 REWARDS = ("auto", "own-value", "self-eval", "logprob", "generative", "deductive", *LAYOUTS)
 _ASKING = ("self-eval", "generative", "deductive")
@@ -88,6 +88,20 @@ async def make_reward(config: SolveConfig, policy: Policy) -> Reward:
     return reward
 
 
+def check_ids(reward: Reward, policy: Policy) -> None:
+    """Raise UserError where a generative reward would read the policy's ids with another tokenizer."""
+    from reasoning.rewards.generative import GenerativeReward
+
+    if not isinstance(reward, GenerativeReward) or not (reward.same_ids or reward.profile is None):
+        return
+    judge, own = reward.engine.tokenizer.checksum, policy.engine.tokenizer.checksum
+    if judge != own:
+        raise UserError(
+            f"the reward '{reward.name}' reads the policy's token ids, and its model {reward.engine.name} has another "
+            f"tokenizer ({judge}, the policy's is {own}): give it same_ids=False, a task and a profile, to read text"
+        )
+
+
 async def _generative(config: SolveConfig, policy: Policy, *, engine_of_its_own: bool) -> Reward:
     from reasoning.engine import open_engine
     from reasoning.profiles import choose_profile
@@ -101,8 +115,7 @@ async def _generative(config: SolveConfig, policy: Policy, *, engine_of_its_own:
     engine = await open_engine(judge, adapter=adapter, backend=config.backend, options=config.reward_engine)
     try:
         profile = choose_profile(judge, adapter, engine)
-        # The policy's own model, whatever its adapter, has the policy's tokenizer.
-        same = config.reward_policy in (None, config.policy) and engine.name == policy.engine.name
+        same = engine.tokenizer.checksum == policy.engine.tokenizer.checksum
         return GenerativeReward(engine, judgement, name, same, policy.task, profile, owned=True)
     except BaseException:
         await engine.close()
@@ -129,7 +142,9 @@ async def _deductive(config: SolveConfig, policy: Policy, *, engine_of_its_own: 
 def _judge(config: SolveConfig) -> tuple[str | None, str | None]:
     """The judging model and its adapter. The policy's adapter fits the policy's model only."""
     adapter = config.reward_adapter or (None if config.reward_policy else config.adapter)
-    return config.reward_policy or config.policy, adapter
+    from reasoning.engine.models import named
+
+    return named(config.reward_policy or config.policy), adapter
 
 
 def _judgement(config: SolveConfig, card: Card | None, default: Judgement | None = None) -> Judgement:

@@ -241,7 +241,7 @@ async def _headed(config: SolveConfig, layout: Layout, policy: Policy) -> Proces
     try:
         card = card_of(config.reward_adapter)
         if card is not None and card.profile is not None and config.reward_suffix is None:
-            same = config.reward_policy in (None, config.policy) and local.name == policy.engine.name
+            same = local.tokenizer.checksum == policy.engine.tokenizer.checksum
             read = trained(policy.task, get_profile(card.profile), local.tokenizer, same_ids=same)
         else:
             check(layout, local.tokenizer, local.name)

@@ -67,6 +67,7 @@ def write_parquet(view: RunView, path: Path, *, tells: bool) -> None:
         "text": text,
         "prompt_ids": pa.list_(whole),
         "seed": whole,
+        "tokenizer": text,
         "extra": text,
     }
     schema = pa.schema(columns | ({"tells": text} if tells else {}))

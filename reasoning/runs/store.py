@@ -77,7 +77,8 @@ class ProblemResult:
     estimates all forward passes (see `reasoning.engine.flops`; `extra["sizes"]` has the models' sizes). `seconds` is
     wall time, `engine_seconds` the problem's part of the engines' (see `reasoning.clock`); `nodes` counts the tree's
     nodes. `answers` are the ranked answers, best first, each with `answer`, `score` and `votes`; `text` is the best
-    solution. `prompt_ids` and `seed` are what replaying the search's log needs.
+    solution. `prompt_ids` and `seed` are what replaying the search's log needs; `tokenizer` is the checksum of the
+    tokenizer that made those ids and the log's, None where an older release wrote them.
     """
 
     problem: str
@@ -104,6 +105,7 @@ class ProblemResult:
     reward_cached_tokens: int | None = None
     flops: float | None = None
     engine_seconds: float | None = None
+    tokenizer: str | None = None
 
     @property
     def root(self) -> State:
@@ -144,10 +146,11 @@ def run_names(root: Path | str | None = None) -> list[str]:
 class Run:
     """The writing end of a run: this process's own part. `record` may be called from any thread."""
 
-    def __init__(self, name: str, root: Path, part: Path, *, wal: bool = True) -> None:
+    def __init__(self, name: str, root: Path, part: Path, *, wal: bool = True, tokenizer: str | None = None) -> None:
         """Use `open_run`, which checks the name and the configuration and makes the part."""
         self.name = name
         self.part = part
+        self._tokenizer = tokenizer
         self._root = root
         self._lock = threading.Lock()
         with _writing(part):
@@ -166,11 +169,23 @@ class Run:
         """The run as it stands, other processes' results included."""
         return read_run(self.name, self._root)
 
+    def check_tokenizer(self, checksum: str) -> None:
+        """Raise UserError where the run's trees hold the ids of another tokenizer than the one with this checksum."""
+        if self._tokenizer not in (None, checksum):
+            raise UserError(
+                f"run {self.name!r} holds token ids of another tokenizer ({self._tokenizer}, this model's is "
+                f"{checksum}): use the model it was begun with or another run name"
+            )
+        self._tokenizer = checksum
+
     def record(self, result: ProblemResult, tells: Iterable[Mapping[str, Any]] = ()) -> None:
         """Store a problem's result and its tell log (rows of `seq`, `request`, `outcome`) in one transaction.
 
-        When it returns, the record survives a kill. Raises UserError where the disk refuses.
+        When it returns, the record survives a kill. Raises UserError where the disk refuses, or where the result holds
+        ids of another tokenizer than the run's.
         """
+        if result.tokenizer is not None:
+            self.check_tokenizer(result.tokenizer)
         row = {
             "problem": result.problem,
             "failed": result.failed,
@@ -230,11 +245,13 @@ def open_run(
     if resume:
         if not _parts(folder):
             raise UserError(f"there is no run {name!r} in {base}: leave out --resume to begin it")
-        before = json.loads(json.dumps(complete(read_run(name, base).config)))
+        view = read_run(name, base)
+        before = json.loads(json.dumps(complete(view.config)))
         _refuse_changes(name, before, now, exempt)
         with _writing(folder):
             part = _new_part(folder, now)
-        return Run(name, base, part, wal=wal)
+        tokenizer = next((r.tokenizer for r in view.results if r.tokenizer is not None), None)
+        return Run(name, base, part, wal=wal, tokenizer=tokenizer)
     # The folder appears under its name with its first part inside, or not at all: of two processes that begin the
     # same run only one gets it, and a kill leaves no half-begun run behind.
     with _writing(base):

@@ -15,6 +15,7 @@ from data.records import Problem
 from reasoning.adapters import shipped
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine, EngineError, PromptTooLong
+from reasoning.engine.models import named
 from reasoning.plugins import registered
 from reasoning.profiles import Profile, choose_profile, get_profile
 from reasoning.rewards.base import Reward
@@ -128,7 +129,7 @@ class Service:
         self._engine = engine
         self._owns_engine = engine is None
         self._adapter: str | None = config.adapter
-        if config.adapter is None and (default := shipped(config.policy, "gsm8k")):
+        if config.adapter is None and engine is None and (default := shipped(named(config.policy), "gsm8k")):
             self._adapter = str(default)
         self._profile: Profile | None = None
         self._judges: dict[str, Solver] = {}
@@ -158,7 +159,7 @@ class Service:
                 for preset in self.presets.values():
                     if preset.has_judge:
                         self._judges[preset.name] = await self._open_judge(preset)
-                self._profile = choose_profile(config.policy, self._adapter, self._engine)
+                self._profile = self._manner(None)
                 self._stopping = False
             except BaseException:
                 await self._close_models()
@@ -335,7 +336,7 @@ class Service:
             raise ApiError(400, f"the task '{name}' says where a solution ends: leave out stop", "stop")
         question = ask.messages[0].text if ask.messages else ask.text
         self._check_length(question)
-        settings.setdefault("profile", self._profile.name)
+        settings.setdefault("profile", self._manner(task).name)
         return await self._job(ask, preset, task, name, method, settings, None, question)
 
     async def _job(
@@ -416,6 +417,11 @@ class Service:
         names = (*TASKS, *sorted(registered(ENTRY_POINTS)), *self.config.tasks, *of_recipes)
         return {name: get_task(name) for name in dict.fromkeys(names)}
 
+    def _manner(self, task: Task | None) -> Profile:
+        """The policy's own manner for a task."""
+        assert self._engine is not None
+        return choose_profile(named(self.config.policy), self._adapter, self._engine, task)
+
     async def _open_judge(self, preset: Preset) -> Solver:
         """A solver whose reward all requests of this preset share."""
         settings = dict(preset.settings)
@@ -424,7 +430,7 @@ class Service:
         if preset.task is None:
             settings["profile"] = get_profile("paragraphs")
         elif "profile" not in settings:
-            settings["profile"] = choose_profile(self.config.policy, self._adapter, self._engine)
+            settings["profile"] = self._manner(task)
         judge = Solver(task, policy=self._engine, adapter=self._adapter, **settings)
         await judge.start()
         return judge

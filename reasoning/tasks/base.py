@@ -30,9 +30,10 @@ class Example:
 class Task(Protocol):
     """A kind of problem.
 
-    A task whose answers are all numbers that arithmetic can find says so with `arithmetic = True`; models that do better
-    with programs then write them. A task whose solutions follow a grammar has a method more, `grammar(problem, before, unit)`: the GBNF grammar of
-    what may follow the solution's text `before`, a whole solution (`unit` "answer") or one step ("step").
+    A task whose answers are all numbers that arithmetic can find says so with `arithmetic = True`: models that do
+    better with programs then write them. A task whose solutions follow a grammar has a method more, `grammar(problem,
+    before, unit)`: the GBNF grammar of what may follow the solution's text `before`, a whole solution (`unit` "answer")
+    or one step ("step").
 
     A task knows questions and answers and nothing of prompts, tokens or models; how a policy is asked and what its
     steps look like is the policy profile's part.

@@ -57,6 +57,40 @@ EXAMPLES: Final = (
         "3. Find how many of those the family eats.\n4. Take them from what was left.",
         "neighbor = 36 / 4\nleft = 36 - neighbor\nfamily = left * 2 / 3\nanswer = left - family",
     ),
+    Example(
+        "Lena is twice as old as her brother Finn. In 5 years Finn will be 13. How old is Lena now?",
+        "Finn is 13-5=<<13-5=8>>8 years old now.\nLena is 8*2=<<8*2=16>>16 years old.\n#### 16",
+        program="finn = 13 - 5\nanswer = finn * 2",
+    ),
+    Example(
+        "A shop sells a coat for $80. It lowers the price by 15% and then adds a tax of 10% of the lowered price. "
+        "How much does a customer pay for 2 coats?",
+        "The price is lowered by 80*15/100=$<<80*15/100=12>>12.\n"
+        "The lowered price is 80-12=$<<80-12=68>>68.\n"
+        "The tax is 68*10/100=$<<68*10/100=6.80>>6.80.\n"
+        "Two coats cost (68+6.80)*2=$<<(68+6.80)*2=149.60>>149.60.\n"
+        "#### 149.60",
+        program="lowered = 80 - 80 * 15 / 100\ntax = lowered * 10 / 100\nanswer = (lowered + tax) * 2",
+    ),
+    Example(
+        "A train travels 3 hours at 60 miles an hour before lunch and 80 miles an hour after it. It has to cover 420 "
+        "miles in all. How many hours does it travel after lunch?",
+        "Before lunch it covers 60*3=<<60*3=180>>180 miles.\n"
+        "After lunch 420-180=<<420-180=240>>240 miles are left.\n"
+        "That takes 240/80=<<240/80=3>>3 hours.\n"
+        "#### 3",
+        program="before = 60 * 3\nleft = 420 - before\nanswer = left / 80",
+    ),
+    Example(
+        "There are 45 fish in a pond, red and blue. There are 4 times as many blue fish as red ones. How many more "
+        "blue fish than red ones are there?",
+        "The fish are 1+4=<<1+4=5>>5 equal parts, one of them red.\n"
+        "There are 45/5=<<45/5=9>>9 red fish.\n"
+        "There are 9*4=<<9*4=36>>36 blue fish.\n"
+        "So there are 36-9=<<36-9=27>>27 more blue ones.\n"
+        "#### 27",
+        program="red = 45 / (1 + 4)\nblue = red * 4\nanswer = blue - red",
+    ),
 )
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final, Union
 
 __all__ = ["ProgramError", "Value", "run_line", "run_program", "spell", "state_key"]
 
-Value = Union[Fraction, bool, tuple["Value", ...]]
+Value = Union[Fraction, bool, tuple["Value", ...]]  # noqa: UP007 (the name is not there yet)
 
 MAX_LINE: Final = 400  # characters
 MAX_LINES: Final = 64
@@ -33,7 +33,9 @@ MAX_BITS: Final = 512  # of a numerator or a denominator
 MAX_ITEMS: Final = 1_000  # of a tuple or a range
 MAX_NAME: Final = 64  # characters
 
-_NUMBER: Final = re.compile(r"[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]{1,3})?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBER: Final = re.compile(
+    r"[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]{1,3})?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]{1,3})?"
+)
 
 
 class ProgramError(ValueError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ import torch
 from data.errors import DataError
 from data.rows import Solution
 from reasoning.engine.base import Tokenizer
+from reasoning.train.foreign import cut
 
 __all__ = ["IGNORED", "NO_VALUE", "BranchCollator", "solution_ids"]
 
@@ -27,24 +27,18 @@ NO_VALUE = -1.0  # the value of a token that has none; values lie in [0, 1]
 def solution_ids(row: Solution, tokenizer: Tokenizer, eos: int) -> tuple[list[list[int]], list[list[int]]]:
     """Token ids and own-token masks of each step: the row's where it has them, else encoded.
 
+    Ids of another tokenizer must have been encoded again before (see `reasoning.train.foreign`).
     The last step of a row without ids is followed by the end-of-sequence token `eos`. Raises DataError where the
     tokenizer merges across a border: the policy would never meet such ids.
     """
     if row.step_ids is not None:
         own = row.own or tuple((1,) * len(ids) for ids in row.step_ids)
         return [list(ids) for ids in row.step_ids], [list(mask) for mask in own]
-    # Steps are cut from the whole: encoded alone, one would get the space that SentencePiece puts before a text.
-    steps, before = [], list[int]()
-    whole = tokenizer.encode("".join(row.steps))
-    for text in accumulate(row.steps):
-        ids = tokenizer.encode(text)
-        steps.append(ids[len(before) :])
-        if ids[: len(before)] != before or ids != whole[: len(ids)] or not steps[-1]:
-            raise DataError(
-                f"the tokenizer merges across a step border of {row.id}; "
-                "end every step with a newline, or give step_ids"
-            )
-        before = ids
+    steps = cut(row.steps, tokenizer)
+    if steps is None:
+        raise DataError(
+            f"the tokenizer merges across a step border of {row.id}; end every step with a newline, or give step_ids"
+        )
     steps[-1] = [*steps[-1], eos]
     return steps, [[1] * len(ids) for ids in steps]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -46,8 +47,10 @@ AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-def scores_of(adapter: Path, rows: Sequence[Solution], options: argparse.Namespace) -> tuple[Policy, list[list[float]]]:
-    """The adapter's model, and its value of every step of the rows."""
+def scores_of(
+    adapter: Path, rows: Sequence[Solution], options: argparse.Namespace
+) -> tuple[Policy, list[Solution], list[list[float]]]:
+    """The adapter's model, the rows with its tokenizer's ids, and its value of every step of theirs."""
     card = read_card(adapter)
     classify = adapters.adapter_config(adapter).get("task_type") == "TOKEN_CLS"
     if not classify and (card is None or card.value is None):
@@ -59,15 +62,16 @@ def scores_of(adapter: Path, rows: Sequence[Solution], options: argparse.Namespa
     policy = load_policy(job, classify=classify)
     policy.model.to(torch.device("cpu") if job.use_cpu else torch.accelerator.current_accelerator())
     policy.model.to(getattr(torch, options.dtype)).eval()
+    rows = policy.encoder.solutions(rows, words="none").report("solutions", sys.stderr)
     if classify:
         values = score_steps(policy, rows, lambda b: class_differences(policy.model, _unlabelled(b)), "after")
-        return policy, values
+        return policy, rows, values
     assert card is not None
     assert card.value is not None
     head.install(policy.model.get_base_model(), judgement_ids(policy.tokenizer, card.value.good, card.value.bad))
     position = options.position or card.value.position
     values = score_steps(policy, rows, lambda b: policy.model(**b, scored=True)["values"], position)
-    return policy, values
+    return policy, rows, values
 
 
 def _unlabelled(batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     rows = [row for row in found if row.values is not None][: options.limit]
     if not rows:
         raise DataError("no row has step values to compare with: label the steps first")
-    policy, scores = scores_of(options.adapter, rows, options)
+    policy, rows, scores = scores_of(options.adapter, rows, options)
     answers = [_answer(policy, row) for row in rows]
     report = measure(rows, scores, answers, level=options.level, aggregate=options.aggregate, ns=options.ns)
     print(json.dumps(report, indent=1) if options.json else show(report))

@@ -34,7 +34,9 @@ class IterateJob:
     """Settings of the rounds. What a stage is told beside these stands in the `..._options`, as KEY=VALUE."""
 
     output_dir: str = field(metadata={"help": "folder of this run"})
-    model: str = field(default="embedded", metadata={"help": "base model: embedded, a folder or a hub name"})
+    model: str = field(
+        default="embedded", metadata={"help": "base model: one of the catalogue, a folder or a hub name"}
+    )
     adapter: str | None = field(default=None, metadata={"help": "LoRA folder to start from (default: a new adapter)"})
     profile: str = field(default="lines-zero-shot", metadata={"help": "prompt and step grammar"})
     task: str = field(default="gsm8k", metadata={"help": "the task whose questions these are"})
@@ -213,7 +215,7 @@ def _check(job: IterateJob) -> None:
     get_profile(job.profile)
     kind = models.resolve(job.model, job.adapter or "none").kind
     if kind in ("server", "toy"):
-        raise UserError(f"--model {job.model} cannot be trained; name embedded, a folder or a hub name")
+        raise UserError(f"--model {job.model} cannot be trained; name a model of the catalogue, a folder or a hub name")
     for name, least in (("rounds", 0), ("offset", 0), ("eval_offset", 0), ("eval_samples", 0), ("real_at_least", 0)):
         if getattr(job, name) < least:
             raise UserError(f"--{name} must be at least {least}, not {getattr(job, name)}")

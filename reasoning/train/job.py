@@ -47,6 +47,7 @@ from trl import TrlParser
 
 from data.digest import file_digest
 from data.errors import UserError, one_line
+from data.records import Problem
 from reasoning.adapters import label, shipped
 from reasoning.cards import CARD
 from reasoning.cli import duration
@@ -54,6 +55,7 @@ from reasoning.engine import adapters, models
 from reasoning.engine.tokenizer import HFTokenizer
 from reasoning.profiles import Profile, get_profile
 from reasoning.tasks import Task, get_task
+from reasoning.train.foreign import Encoder
 
 __all__ = [
     "ExactOrder",
@@ -90,7 +92,9 @@ J = TypeVar("J")
 class JobFields:
     """Settings that all jobs have beside TRL's."""
 
-    model: str = field(default="embedded", metadata={"help": "base model: embedded, a folder or a hub name"})
+    model: str = field(
+        default="embedded", metadata={"help": "base model: one of the catalogue, a folder, a GGUF file or a hub name"}
+    )
     adapter: str | None = field(
         default=None, metadata={"help": "LoRA folder to go on from, or shipped (default: a new adapter)"}
     )
@@ -127,7 +131,7 @@ def parse(record: type[J], argv: Sequence[str] | None, doc: str) -> J:
             raise UserError(f"--config is not YAML: {' '.join(str(error).split())[:200]}") from None
         raise
     if getattr(job, "adapter", None) == "shipped":
-        found = shipped(job.model, job.task)
+        found = shipped(models.named(job.model), job.task)
         if found is None:
             raise UserError("no adapter is shipped for this model and task: name a folder with --adapter")
         job.adapter = str(found)
@@ -181,6 +185,15 @@ class Policy:
         """The token that ends a solution."""
         return int(self.processing.eos_token_id)
 
+    @property
+    def encoder(self) -> Encoder:
+        """What makes ids of rows whose own are another tokenizer's."""
+        return Encoder(self.tokenizer, self.prompt, self.eos)
+
+    def prompt(self, problem: Problem) -> tuple[int, ...]:
+        """Token ids of a question's prompt."""
+        return self.profile.prompt(self.task, problem, self.tokenizer)
+
 
 def load_policy(job: JobFields, *, classify: bool = False) -> Policy:
     """Base model, LoRA adapter (new, or the one to go on from), tokenizer, task and profile of a job.
@@ -194,7 +207,7 @@ def load_policy(job: JobFields, *, classify: bool = False) -> Policy:
     profile = get_profile(job.profile)
     reference = models.resolve(job.model, job.adapter)
     if reference.kind in ("server", "toy"):
-        raise UserError(f"--model {job.model} cannot be trained; name embedded, a folder or a hub name")
+        raise UserError(f"--model {job.model} cannot be trained; name a model of the catalogue, a folder or a hub name")
     folder = models.folder(reference)
     if reference.adapter is not None:
         adapters.check_base(folder, reference.adapter)

@@ -84,7 +84,7 @@ def stepwise(row: Mapping[str, Any], step_end: str) -> Solution:
 
 def _labelled(job: PRMJob, policy: Policy) -> list[Solution]:
     """The solutions of all files, of either format."""
-    found = solutions(job, policy)
+    found = solutions(job, policy, words="none")
     for name in job.data:
         if Path(name).is_file():
             found += [stepwise(row, policy.profile.step_end) for row in read_rows(Path(name)) if "completions" in row]

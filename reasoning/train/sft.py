@@ -21,6 +21,7 @@ from data.rows import Solution, read_rows
 from data.solutions import gold
 from reasoning.train import head
 from reasoning.train.branches import IGNORED, NO_VALUE, BranchCollator, solution_ids
+from reasoning.train.foreign import Words
 from reasoning.train.job import (
     ExactOrder,
     JobFields,
@@ -69,8 +70,11 @@ class StepSFTTrainer(ExactOrder, SFTTrainer):  # type: ignore[misc]
         return (loss, {}) if return_outputs else loss
 
 
-def solutions(job: Any, policy: Policy) -> list[Solution]:
-    """The job's rows, in the order of its files. Raises UserError or DataError."""
+def solutions(job: Any, policy: Policy, *, words: Words = "right") -> list[Solution]:
+    """The job's rows, in the order of its files; ids of another tokenizer are encoded again, which is said in one line.
+
+    `words` says whose words teach (see `reasoning.train.foreign`). Raises UserError or DataError.
+    """
     if not job.data:
         raise UserError("no data: name files of solutions with --data, or gold")
     found: list[Solution] = []
@@ -82,7 +86,7 @@ def solutions(job: Any, policy: Policy) -> list[Solution]:
             found += [row for row in rows if row is not None]
         else:
             found += [Solution.of(row) for row in read_rows(Path(name)) if "steps" in row]
-    return found
+    return policy.encoder.solutions(found, words=words).report("solutions")
 
 
 def rows_of(
@@ -100,7 +104,7 @@ def rows_of(
         if not row.correct and all(value is None for value in given):
             left_out["wrong answer"] += 1
             continue
-        prompt = row.prompt_ids or policy.profile.prompt(policy.task, Problem(row.id, row.question), policy.tokenizer)
+        prompt = row.prompt_ids or policy.prompt(Problem(row.id, row.question))
         steps, own = solution_ids(row, policy.tokenizer, policy.eos)
         ids = [i for step in steps for i in step]
         labels = [

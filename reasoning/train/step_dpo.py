@@ -37,6 +37,7 @@ from data.rows import Preference, Side, read_rows
 from reasoning.cards import read_card
 from reasoning.train import head
 from reasoning.train.branches import IGNORED, BranchCollator
+from reasoning.train.foreign import Encoder
 from reasoning.train.job import (
     ExactOrder,
     JobFields,
@@ -289,8 +290,10 @@ def _check(job: StepDPOJob) -> None:
         raise UserError("pairs are packed with a mask that flash attention cannot use: set attn_implementation to sdpa")
 
 
-def _held_out(job: StepDPOJob, trained_on: Sequence[Preference], vocabulary: int) -> list[dict[str, Any]]:
-    pairs = preferences(job.eval_data)
+def _held_out(
+    job: StepDPOJob, trained_on: Sequence[Preference], encoder: Encoder, vocabulary: int
+) -> list[dict[str, Any]]:
+    pairs = encoder.preferences(preferences(job.eval_data)).report("held-out pairs")
     shared = {pair.id for pair in trained_on} & {pair.id for pair in pairs}
     if shared:
         raise UserError(f"{len(shared)} questions are in data and in eval_data: keep those in one of them")
@@ -307,12 +310,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     checkpoint = prepare_output(job)
     policy = load_policy(job)
     vocabulary = policy.model.get_input_embeddings().num_embeddings
-    pairs = preferences(job.data)
+    pairs = policy.encoder.preferences(preferences(job.data)).report("pairs")
     rows, left_out = rows_of(pairs, job.max_length, vocabulary, from_difference=job.from_difference)
     if not rows:
         raise UserError(f"no pair is left to train on ({dict(left_out)})")
     print(f"{len(rows)} pairs" + "".join(f"; {n} left out, {why}" for why, n in left_out.items()), flush=True)
-    held_out = _held_out(job, pairs, vocabulary) if job.eval_data else None
+    held_out = _held_out(job, pairs, policy.encoder, vocabulary) if job.eval_data else None
     trainer = StepDPOTrainer(
         model=policy.model,
         args=job,

@@ -82,7 +82,7 @@ class Chat:
     def __init__(self, document: object) -> None:
         self.written = json.dumps(document)
         self.tokenizer = self
-        self.eos_ids, self.bos_ids = frozenset({EOS}), ()
+        self.eos_ids, self.bos_ids, self.checksum = frozenset({EOS}), (), ByteTokenizer.checksum
         self.asked = ""
 
     def encode(self, text: str) -> list[int]:

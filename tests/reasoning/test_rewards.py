@@ -11,7 +11,8 @@ from reasoning import Problem, Solver
 from reasoning.cards import CARD
 from reasoning.config import SolveConfig
 from reasoning.engine.base import Capabilities
-from reasoning.engine.toy import ToyEngine
+from reasoning.engine.models import named
+from reasoning.engine.toy import ByteTokenizer, ToyEngine
 from reasoning.policy import Policy
 from reasoning.profiles import PROFILES
 from reasoning.rewards import make_reward
@@ -129,9 +130,10 @@ def test_a_reward_that_asks_nothing_takes_no_question(tmp_path, setting):
 # ---- a judge of its own ----------------------------------------------------------------------------------------------
 
 
-def judged(monkeypatch, partial: Partial, policy_engine=None, **settings):
+def judged(monkeypatch, partial: Partial, tokenizer=None, **settings):
     """The reward that the settings make and the prompt it sends to the engine that `open_engine` opens."""
     judge = ScriptedEngine()
+    judge.tokenizer = tokenizer or judge.tokenizer
     opened = []
 
     async def open_engine(policy, **given):
@@ -145,7 +147,7 @@ def judged(monkeypatch, partial: Partial, policy_engine=None, **settings):
     monkeypatch.setattr("reasoning.engine.open_engine", open_engine)
 
     async def run():
-        policy = Policy(policy_engine or ScriptedEngine(), get_task("gsm8k"), PROFILES["lines"])
+        policy = Policy(ScriptedEngine(), get_task("gsm8k"), PROFILES["lines"])
         reward = await make_reward(SolveConfig.of({"reward": "generative", **settings}), policy)
         await reward.evaluate(partial)
         await reward.close()
@@ -165,7 +167,7 @@ QUESTION = f"Question: {PROBLEMS[0].question}\nAnswer:"
 
 def test_a_reward_adapter_s_card_says_how_it_is_asked(monkeypatch, tmp_path):
     opened, text, ids = judged(monkeypatch, PARTIAL, reward_adapter=adapter(tmp_path, "after"))
-    assert opened == [(None, str(tmp_path))]
+    assert opened == [(named(None), str(tmp_path))]
     assert text == QUESTION + "a=-1\n#### 7"  # its own profile, and no question after the steps
     assert ids[-len(PARTIAL.ids) + 2 :] == PARTIAL.ids[2:]  # the same model: the policy's own ids
     _, _, at_border = judged(monkeypatch, PARTIAL, reward_adapter=adapter(tmp_path, "border"))
@@ -176,20 +178,35 @@ def test_a_reward_adapter_s_card_says_how_it_is_asked(monkeypatch, tmp_path):
     assert text.endswith("The answer so far is (")
 
 
-def test_another_model_reads_the_text_and_sees_the_solution_end(monkeypatch, tmp_path):
-    given = {"reward_policy": "another", "reward_adapter": adapter(tmp_path, "after")}
-    opened, _, ids = judged(monkeypatch, PARTIAL, **given)
-    assert opened == [("another", str(tmp_path))]
-    encoded = [i for s in STEPS for i in ScriptedEngine().tokenizer.encode(s.text)]
-    assert ids[-len(encoded) - 1 :] == (*encoded, EOS)
+# Whatever the names say: a folder's content changes, and one model has many names.
+@pytest.mark.parametrize("name", ["another", None])
+def test_another_tokenizer_reads_the_text_and_sees_the_solution_end(monkeypatch, tmp_path, name):
+    made = ByteTokenizer()
+    given = {"reward_policy": name, "reward_adapter": adapter(tmp_path, "after"), "tokenizer": made}
+    _, _, ids = judged(monkeypatch, PARTIAL, **given)
+    assert ids == (*made.encode(f"{QUESTION}a=-1\n#### 7"), *made.eos_ids)
     _, _, ids = judged(monkeypatch, Partial(PROBLEMS[0], (50, 51), STEPS[:1]), **given)
-    assert ids[-1] != EOS
+    assert ids == tuple(made.encode(f"{QUESTION}a=-1\n"))
+
+
+def test_another_model_with_the_policy_s_tokenizer_takes_the_policy_s_ids(monkeypatch, tmp_path):
+    opened, _, ids = judged(monkeypatch, PARTIAL, reward_policy="another", reward_adapter=adapter(tmp_path, "after"))
+    assert opened == [("another", str(tmp_path))]
+    assert ids[-len(PARTIAL.ids) + 2 :] == PARTIAL.ids[2:]
+
+
+def test_a_judge_of_one_s_own_that_would_read_foreign_ids_is_refused():
+    judge = ScriptedEngine()
+    assert "another tokenizer" in refused(ToyEngine(), reward=GenerativeReward(judge, Judgement("?", "B", "A")))
+    text = GenerativeReward(judge, Judgement("?", "B", "A"), "judge", False, get_task("gsm8k"), PROFILES["lines"])
+    searched(ToyEngine(), reward=text)
+    assert all(f"Question: {PROBLEMS[0].question[:8]}" in judge.tokenizer.decode(ids) for ids in judge.prompts)
 
 
 def test_the_policy_s_adapter_goes_to_its_own_model_only(monkeypatch, tmp_path):
     own = adapter(tmp_path, "after")
     opened, _, _ = judged(monkeypatch, PARTIAL, adapter=own, reward_engine={"max_num_seqs": "4"})
-    assert opened == [(None, own)]
+    assert opened == [(named(None), own)]
     opened, _, _ = judged(monkeypatch, PARTIAL, adapter=own, reward_policy="another")
     assert opened == [("another", None)]
 

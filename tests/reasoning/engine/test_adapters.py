@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from reasoning.engine import adapters, cache, embedded
+from reasoning.engine import adapters, cache, models
 
 TARGETS = ["q_proj", "down_proj"]
 
@@ -66,7 +66,7 @@ def lora(base: Path, folder: Path, *, scale: float = 0.02, seed: int = 0, **sett
 
 @pytest.fixture(scope="module")
 def base() -> Path:
-    return embedded.snapshot()
+    return models.folder(models.resolve("smollm2-135m"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
-from reasoning.engine import embedded, models, open_engine
+from reasoning.engine import models, open_engine
 from reasoning.engine.models import ModelRef, resolve
 
 
 @pytest.mark.parametrize("policy", [None, "", "embedded"])
 def test_no_policy_is_the_embedded_model(policy: str | None) -> None:
-    assert resolve(policy) == ModelRef(embedded.NAME, "embedded")
+    assert resolve(policy) == ModelRef("smollm2-135m", "catalogue")
     assert resolve(policy, "none") == resolve(policy, "") == resolve(policy)
 
 
@@ -108,7 +108,7 @@ def test_an_engine_opens_by_name_and_refuses_what_it_does_not_know() -> None:
 def test_on_a_cpu_an_adapter_is_merged_and_then_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.reasoning.engine.test_adapters import lora
 
-    base = embedded.snapshot()
+    base = models.folder(models.resolve("smollm2-135m"))
     adapter = lora(base, tmp_path / "adapter", scale=0.1)
     monkeypatch.setenv("STEPSOLVER_CACHE", str(tmp_path / "cache"))
 

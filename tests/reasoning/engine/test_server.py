@@ -372,13 +372,11 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def vllm_server(tmp_path_factory: pytest.TempPathFactory, embedded_model: str) -> Iterator[Served]:
     """One real vLLM server with the embedded model on a free port of this machine."""
-    from reasoning.engine.embedded import snapshot
-
     port, cores = free_port(), sorted(os.sched_getaffinity(0))
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(snapshot())]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", embedded_model]
     command += ["--served-model-name", SERVED, "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16"]
     command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "1024", "--enable-prompt-tokens-details"]
     command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]  # see open_vllm's CPU defaults

@@ -44,16 +44,18 @@ def partial(texts: Sequence[str], question: str = QUESTION) -> Partial:
     return Partial(Problem("p", question), (1,), steps)
 
 
-async def opened(reward: str, **settings: Any) -> Any:
-    policy = Policy(ToyEngine(), get_task("gsm8k"), PROFILES["lines"])
+async def opened(reward: str, engine: ToyEngine | None = None, **settings: Any) -> Any:
+    policy = Policy(engine or ToyEngine(), get_task("gsm8k"), PROFILES["lines"])
     return await make_reward(SolveConfig.of({"reward": reward, "backend": "transformers", **settings}), policy)
 
 
-def values(reward: str, folder: Path, partials: Sequence[Partial], **settings: Any) -> list[Any]:
+def values(
+    reward: str, folder: Path, partials: Sequence[Partial], engine: ToyEngine | None = None, **settings: Any
+) -> list[Any]:
     """What the reward says of each, all asked at the same time."""
 
     async def run() -> list[Any]:
-        found = await opened(reward, reward_policy=str(folder), reward_engine={"device": "cpu"}, **settings)
+        found = await opened(reward, engine, reward_policy=str(folder), reward_engine={"device": "cpu"}, **settings)
         try:
             return await asyncio.gather(*(found.evaluate(p) for p in partials))
         finally:
@@ -183,6 +185,12 @@ def test_what_the_project_trains_needs_no_options(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = model(torch.tensor([ids])).logits[0, -1].softmax(-1)[1]
     assert found.value == pytest.approx(float(expected), abs=1e-5)
+
+    # A policy under the classifier's name with another tokenizer: its ids would be read as they are, were names asked.
+    renamed = ToyEngine()
+    renamed.name = str(base)
+    (same,) = values("token-classification", base, [asked], renamed, policy=str(base), reward_adapter=str(out))
+    assert same == found
 
 
 # ---- many at once ----------------------------------------------------------------------------------------------------

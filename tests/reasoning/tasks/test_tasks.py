@@ -60,7 +60,7 @@ class Picky(Own):
 def test_a_worked_example_ends_with_an_answer_and_its_annotations_are_right(name):
     task = get_task(name)
     assert task.name == name
-    assert len(task.examples) == 4
+    assert len(task.examples) >= 4
     for example in task.examples:
         lines = example.solution.split("\n")
         assert 3 <= len(lines) <= 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from fractions import Fraction
 
@@ -168,6 +169,14 @@ def test_running_a_line_leaves_the_variables_before_it_alone() -> None:
 
 # ---- properties ------------------------------------------------------------------------------------------------------
 
+OPERATIONS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
 Tree = tuple[str, Fraction | None]
 
 
@@ -176,8 +185,7 @@ def _combined(parts: tuple[str, Tree, Tree]) -> Tree:
     text = f"({left} {symbol} {right})"
     if a is None or b is None or (b == 0 and symbol in "//%"):
         return text, None
-    found = {"+": a + b, "-": a - b, "*": a * b}
-    return text, Fraction(found[symbol] if symbol in found else a / b if symbol == "/" else a // b if symbol == "//" else a % b)
+    return text, Fraction(OPERATIONS[symbol](a, b))
 
 
 NUMBERS: st.SearchStrategy[Tree] = st.one_of(
