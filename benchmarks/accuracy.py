@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from benchmarks.common import print_table, write_result
 from benchmarks.methods import METHODS, one_engine, solver_of
+from reasoning.engine.models import named
 from reasoning.runs import totals
 
 
@@ -48,7 +49,7 @@ async def run(args: argparse.Namespace) -> None:
             )
             print(f"{name}: {rows[-1]['accuracy']} in {seconds:.0f} s", flush=True)
             settings = {m: METHODS[m] for m in args.methods[: len(rows)]}
-            write_result("accuracy", rows, settings=settings, policy=args.policy or "embedded")
+            write_result("accuracy", rows, settings=settings, policy=named(args.policy))
     print()
     print_table(rows)
 

@@ -233,10 +233,12 @@ async def _by_model(args: Any, methods: Sequence[Method], texts: Texts) -> dict[
     from reasoning.cli import key_value
     from reasoning.engine import open_engine
 
-    adapter = args.adapter or shipped(args.policy, "formulation.task:Drafts")
+    # The one model that was trained to write the compact format.
+    policy = args.policy if args.policy not in (None, "", "embedded") else "smollm2-135m"
+    adapter = args.adapter or shipped(policy, "formulation.task:Drafts")
     engine = _Remembering(
         await open_engine(
-            args.policy,
+            policy,
             adapter=None if adapter is None else str(adapter),
             backend=args.backend,
             options=dict(key_value("--engine", one) for one in args.engine),

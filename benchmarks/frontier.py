@@ -36,6 +36,7 @@ from data.stats import bootstrap_ratio
 from reasoning.adapters import shipped
 from reasoning.cli import Parser, key_value, run_command
 from reasoning.engine.base import Engine
+from reasoning.engine.models import named
 from reasoning.profiles import choose_profile
 from reasoning.runs import RunView, open_run, read_run, run_names, totals
 from reasoning.runs.anytime import COSTS, Samples, Trace, samples, searches, traces
@@ -116,7 +117,7 @@ async def search(args: argparse.Namespace, wanted: Sequence[Strategy]) -> dict[s
     task = asked.task
     if all(p.answer is None for p in asked.load()):
         raise UserError(f"{args.task} has no question with a reference answer at offset {args.offset}")
-    adapter = args.adapter or (str(found) if (found := shipped(args.policy, task.name)) else "none")
+    adapter = args.adapter or (str(found) if (found := shipped(named(args.policy), task.name)) else "none")
     for one in wanted:
         Solver(**base, **one.settings)
     held: dict[str, list[Trace]] = {}
@@ -124,7 +125,7 @@ async def search(args: argparse.Namespace, wanted: Sequence[Strategy]) -> dict[s
     rows = []
     options = dict(key_value("--engine", text) for text in args.engine)
     async with one_engine(args.policy, adapter, options) as engine:
-        profile = choose_profile(args.policy, adapter, engine).name
+        profile = choose_profile(named(args.policy), adapter, engine, task).name
         for one in wanted:
             reward = {} if args.reward is None or "reward" in one.settings else {"reward": args.reward}
             settings = {**base, "adapter": adapter, "profile": profile, **reward, **one.settings}
@@ -332,7 +333,7 @@ def _main(argv: Sequence[str] | None) -> int:
     result = {
         "machine": machine(),
         "task": args.task,
-        "policy": args.policy or "embedded",
+        "policy": named(args.policy),
         "adapter": Path(searched["adapter"]).name,
         "profile": searched["profile"],
         "seed": args.seed,

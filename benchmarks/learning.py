@@ -25,9 +25,11 @@ from data.metrics import Scored, best_of_n_curve
 from data.stats import bootstrap_ratio, mcnemar_exact, sign_flip, wilson
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine
+from reasoning.engine.models import named
 from reasoning.policy import value_ids
 from reasoning.profiles import choose_profile
 from reasoning.solver import Solved, Solver
+from reasoning.tasks import get_task
 from search.types import Finish
 
 FOLDER: Final = RESULTS / "learning"
@@ -50,7 +52,7 @@ async def measure(name: str, engine: Engine, args: argparse.Namespace) -> dict[s
         task="gsm8k",
         policy=engine,
         adapter=args.adapter,
-        profile=choose_profile(args.policy, args.adapter, engine).name,
+        profile=choose_profile(named(args.policy), args.adapter, engine, get_task("gsm8k")).name,
         seed=args.seed,
         concurrency=args.concurrency,
         reward=args.reward or "auto",

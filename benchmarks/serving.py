@@ -39,6 +39,7 @@ from reasoning.adapters import shipped
 from reasoning.cli import Parser, key_value, run_command
 from reasoning.engine import open_engine
 from reasoning.engine.base import Engine
+from reasoning.engine.models import named
 from reasoning.profiles import choose_profile
 from reasoning.serve.presets import policy_name
 from reasoning.serve.settings import ServeConfig
@@ -204,13 +205,15 @@ async def serving(setting: Setting) -> AsyncIterator[Target]:
 
 async def _here(setting: Setting, engine: Engine, asks: Sequence[Ask]) -> tuple[list[Reply], float]:
     """The same by the driver in this process. The asks share a seed."""
-    adapter = setting.adapter or shipped(setting.policy, TASK)
+    adapter = setting.adapter or shipped(named(setting.policy), TASK)
     solver = Solver(
         TASK,
         setting.method,
         engine,
         adapter=None if adapter is None else str(adapter),
-        profile=choose_profile(setting.policy, None if adapter is None else str(adapter), engine).name,
+        profile=choose_profile(
+            named(setting.policy), None if adapter is None else str(adapter), engine, get_task(TASK)
+        ).name,
         seed=asks[0].seed,
         concurrency=setting.clients,
         max_tokens_per_problem=ServeConfig().max_tokens_per_request,
@@ -243,7 +246,7 @@ async def _there(target: Target, asks: Iterable[Ask], clients: int) -> tuple[lis
 async def overhead(target: Target, asks: Sequence[Ask], repeats: int) -> list[dict[str, Any]]:
     """Tokens a second of both sides in rounds of the same work, each round with a seed of its own."""
     setting = target.setting
-    adapter = setting.adapter or shipped(setting.policy, TASK)
+    adapter = setting.adapter or shipped(named(setting.policy), TASK)
     engine = await open_engine(
         setting.policy, adapter=None if adapter is None else str(adapter), options=setting.engine
     )

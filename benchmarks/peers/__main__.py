@@ -46,7 +46,7 @@ def model_folder(policy: str | None, adapter: str | None) -> Path:
     from reasoning.adapters import shipped
     from reasoning.engine import adapters, models
 
-    default = shipped(policy, "gsm8k")
+    default = shipped(models.named(policy), "gsm8k")
     chosen = adapter or (str(default) if default else None)
     reference = models.resolve(policy, None if chosen == "none" else chosen)
     folder = Path(models.folder(reference))

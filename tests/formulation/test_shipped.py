@@ -11,7 +11,7 @@ from formulation.reader import Reader
 from reasoning.adapters import shipped
 from reasoning.cards import read_card
 
-FOLDER = shipped(None, "formulation.task:Drafts")
+FOLDER = shipped("smollm2-135m", "formulation.task:Drafts")
 TEXT = (
     "A bakery makes rolls and cakes. Each roll takes 2 minutes of baking and each cake takes 25 minutes of baking. "
     "There are 480 minutes of baking available. At least 30 rolls must be made. The profit is $1 per roll and $15 per "

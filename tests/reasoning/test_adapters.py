@@ -30,19 +30,20 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_embedded_model_has_one_for_all_tasks_with_numbers(there: Path) -> None:
-    assert shipped(None, "gsm8k") == shipped("embedded", "rg:gsm_symbolic") == shipped("", "sums.jsonl") == there
-    assert shipped(None, "math500") is None
-    for policy in ("toy", "org/model", "m@http://localhost:8000/v1"):
+    small = "smollm2-135m"
+    assert shipped(small, "gsm8k") == shipped(small, "rg:gsm_symbolic") == shipped(small, "sums.jsonl") == there
+    assert shipped(small, "math500") is None
+    for policy in ("toy", "org/model", "m@http://localhost:8000/v1", "qwen2.5-coder-1.5b"):
         assert shipped(policy, "gsm8k") is None
     (there / "adapter_model.safetensors").unlink()
-    assert shipped(None, "gsm8k") is None
+    assert shipped(small, "gsm8k") is None
 
 
 def test_a_solver_takes_it_unless_told_otherwise(there: Path, tmp_path: Path) -> None:
     told = Solver("gsm8k").describe()
     assert told["adapter"].startswith("shipped adapter small-math (")
     assert told["reward"] == "own-value"
-    assert _policy(told) == f"embedded + {told['adapter']}"
+    assert _policy(told) == f"smollm2-135m + {told['adapter']}"
     for settings in ({"adapter": "none"}, {"task": "math500"}, {"policy": "toy"}, {"policy": ToyEngine()}):
         told = Solver(**{"task": "gsm8k", **settings}).describe()
         assert told["adapter"] is None
@@ -51,7 +52,7 @@ def test_a_solver_takes_it_unless_told_otherwise(there: Path, tmp_path: Path) ->
     other = shutil.copytree(there, tmp_path / "other")
     told = Solver("gsm8k", adapter=str(other), reward="logprob").describe()
     assert (told["adapter"], told["reward"]) == (str(other), "logprob")
-    assert _policy(told) == f"embedded + adapter {other}"
+    assert _policy(told) == f"smollm2-135m + adapter {other}"
 
 
 def test_a_run_is_not_continued_with_another_version_s_adapter(there: Path) -> None:

@@ -11,7 +11,7 @@ from reasoning.cards import read_card
 
 
 def test_the_adapter_is_small_and_says_what_it_is():
-    assert shipped(None, "gsm8k") == EMBEDDED
+    assert shipped("smollm2-135m", "gsm8k") == EMBEDDED
     assert (EMBEDDED / "adapter_model.safetensors").stat().st_size <= 16 * 2**20
     card = read_card(EMBEDDED)
     assert card is not None

@@ -60,7 +60,9 @@ def test_samples_say_whose_ids_they_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
 @pytest.mark.parametrize("how", ["rollouts", "bisect", "sorm"])
-def test_labels_of_foreign_rows_are_those_of_their_text(both, tmp_path, smollm, capsys, how, told) -> None:
+def test_labels_of_foreign_rows_are_those_of_their_text(
+    both: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str, told: bool
+) -> None:
     source, foreign = both
     if not told:
         written(foreign, [dataclasses.replace(row, tokenizer=None) for row in sampled(foreign)])
@@ -80,7 +82,9 @@ def test_labels_of_foreign_rows_are_those_of_their_text(both, tmp_path, smollm, 
 
 
 @pytest.mark.parametrize("command", [["corrected"], ["preferences", "--how", "step-dpo"]])
-def test_corrections_of_foreign_rows_hold_the_policy_s_ids_alone(both, tmp_path, capsys, command) -> None:
+def test_corrections_of_foreign_rows_hold_the_policy_s_ids_alone(
+    both: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
     _, foreign = both
     out = tmp_path / "out.jsonl"
     assert main([*command, "--from", str(foreign), *TOY, "--out", str(out)]) == 0
@@ -95,7 +99,7 @@ def test_corrections_of_foreign_rows_hold_the_policy_s_ids_alone(both, tmp_path,
     for row in made:
         assert row["tokenizer"] == TOYS
         if command == ["corrected"]:
-            asked, text, ids = row["prompt_ids"], "".join(row["steps"]), list(chain(*row["step_ids"]))
+            asked, text, ids = tuple(row["prompt_ids"]), "".join(row["steps"]), tuple(chain(*row["step_ids"]))
         else:
             pair = Preference.of(row)
             asked, text, ids = pair.prompt_ids, pair.rejected.text, pair.rejected.ids
@@ -103,7 +107,7 @@ def test_corrections_of_foreign_rows_hold_the_policy_s_ids_alone(both, tmp_path,
         assert decode(ids) == text
 
 
-def test_steps_of_two_tokenizers_are_no_siblings(both, tmp_path, smollm) -> None:
+def test_steps_of_two_tokenizers_are_no_siblings(both: tuple[Path, Path], tmp_path: Path, smollm: HFTokenizer) -> None:
     source, foreign = both
     together = written(tmp_path / "together.jsonl", [*sampled(source), *sampled(foreign)])
     alone = []
@@ -120,7 +124,9 @@ def test_steps_of_two_tokenizers_are_no_siblings(both, tmp_path, smollm) -> None
         assert smollm.decode(pair.chosen.ids) == pair.chosen.text
 
 
-def test_what_a_stored_tree_gives_says_whose_ids_it_holds(tmp_path, monkeypatch, capsys) -> None:
+def test_what_a_stored_tree_gives_says_whose_ids_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from reasoning.solve import main as solve
 
     monkeypatch.setenv("STEPSOLVER_RUNS", str(tmp_path / "runs"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from reasoning.engine.tokenizer import HFTokenizer
@@ -10,7 +11,7 @@ from reasoning.engine.toy import ByteTokenizer
 from tests.reasoning.train import tiny
 
 
-def changed(folder: Path, name: str, change: dict[str, object]) -> HFTokenizer:
+def changed(folder: Path, name: str, change: Mapping[str, object]) -> HFTokenizer:
     path = folder / name
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     return HFTokenizer(str(folder))

@@ -51,7 +51,7 @@ def test_a_chat_model_reads_examples_as_turns_and_the_lead_after_the_question():
 
 @pytest.mark.parametrize("profile", ["lines", "lines-zero-shot", "chat"])
 def test_the_plain_prompt_is_the_profile_s_own(profile):
-    shots = "".join(f"Question: {e.question}\nAnswer: {e.solution}\n\n" for e in Gsm8k().examples)
+    shots = "".join(f"Question: {e.question}\nAnswer: {e.solution}\n\n" for e in Gsm8k().examples[:4])
     assert (
         put(profile, PLAIN)
         == {

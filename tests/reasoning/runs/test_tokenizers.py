@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
+from reasoning.engine.tokenizer import HFTokenizer
 from reasoning.runs import ProblemResult, open_run, read_run
 from reasoning.solve import main as solve
 from tests.reasoning.train import tiny
@@ -59,7 +60,7 @@ def test_a_run_is_not_resumed_with_another_tokenizer_under_the_same_name(
     command += ["--method", "best-of-n", "--param", "n=2", "--reward", "logprob"]
     assert solve([*command, "--limit", "1"]) == 0
     (first,) = read_run("r").results
-    assert first.tokenizer == tiny.HFTokenizer(str(folder)).checksum
+    assert first.tokenizer == HFTokenizer(str(folder)).checksum
 
     assert solve([*command, "--limit", "2", "--resume"]) == 0
     tiny.save_tokenizer(tiny.characters(), folder)

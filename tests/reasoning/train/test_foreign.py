@@ -74,17 +74,27 @@ def sampled(tokenizer: HFTokenizer, steps: tuple[str, ...] = STEPS, **fields: An
     return replace(made, **about)
 
 
+def ids_of(row: Solution) -> tuple[tuple[int, ...], ...]:
+    assert row.step_ids is not None
+    return row.step_ids
+
+
+def own_of(row: Solution) -> tuple[tuple[int, ...], ...]:
+    assert row.own is not None
+    return row.own
+
+
 def by_tool(row: Solution) -> Solution:
     """The row, as if a tool had written the last two tokens but one of its first step."""
-    first = (*row.own[0][:-3], 0, 0, 1)
-    return replace(row, own=(first, *row.own[1:]))
+    first = (*own_of(row)[0][:-3], 0, 0, 1)
+    return replace(row, own=(first, *own_of(row)[1:]))
 
 
 def pair(tokenizer: HFTokenizer, **fields: Any) -> Preference:
     """The two second steps of STEPS and WRONG."""
     right, wrong = sampled(tokenizer), sampled(tokenizer, WRONG)
-    prompt = (*right.prompt_ids, *right.step_ids[0])
-    good, bad = (Side(r.steps[1], r.step_ids[1], r.own[1], v, 4) for r, v in ((right, 1.0), (wrong, 0.0)))
+    prompt = (*(right.prompt_ids or ()), *ids_of(right)[0])
+    good, bad = (Side(r.steps[1], ids_of(r)[1], own_of(r)[1], v, 4) for r, v in ((right, 1.0), (wrong, 0.0)))
     made = Preference("made/train/1", QUESTION, "24", STEPS[:1], prompt, good, bad, "test")
     return replace(made, tokenizer=tokenizer.checksum, **fields)
 
@@ -107,13 +117,13 @@ def test_a_foreign_solution_is_its_text_in_this_tokenizer_s_ids(
     row = sampled(other) if told else replace(sampled(other), tokenizer=None)
     (found,) = encoder(own).solutions([row]).rows
     assert found == replace(sampled(own), steps=row.steps)
-    assert [own.decode(ids) for ids in found.step_ids] == list(STEPS)
+    assert [own.decode(ids) for ids in ids_of(found)] == list(STEPS)
 
 
 def test_a_last_step_that_ends_its_line_gets_no_end(own: HFTokenizer, other: HFTokenizer) -> None:
     closed = (*STEPS[:-1], f"{STEPS[-1]}\n")
     (found,) = encoder(own).solutions([sampled(other, closed, correct=True)]).rows
-    assert not own.eos_ids.intersection(i for ids in found.step_ids for i in ids)
+    assert not own.eos_ids.intersection(i for ids in ids_of(found) for i in ids)
 
 
 def test_words_are_not_taught_where_a_tool_wrote_into_a_step(own: HFTokenizer, other: HFTokenizer) -> None:
@@ -124,14 +134,14 @@ def test_words_are_not_taught_where_a_tool_wrote_into_a_step(own: HFTokenizer, o
     assert found.counts == {"foreign": 3, "unfit": 1}
     assert encoder(own).solutions(rows, words="all").counts == {"foreign": 3, "unfit": 2}
     (values_only, *_) = encoder(own).solutions(rows, words="none").rows
-    assert [set(mask) for mask in values_only.own] == [{0}, {1}, {1}]
+    assert [set(mask) for mask in own_of(values_only)] == [{0}, {1}, {1}]
 
 
 def test_a_step_that_has_no_loss_at_all_keeps_having_none(own: HFTokenizer, other: HFTokenizer) -> None:
     row = sampled(other)
-    masked = replace(row, own=((0,) * len(row.own[0]), *row.own[1:]))
+    masked = replace(row, own=((0,) * len(own_of(row)[0]), *own_of(row)[1:]))
     (found,) = encoder(own).solutions([masked]).rows
-    assert [set(mask) for mask in found.own] == [{0}, {1}, {1}]
+    assert [set(mask) for mask in own_of(found)] == [{0}, {1}, {1}]
 
 
 def test_a_border_across_which_this_tokenizer_merges_leaves_the_row_out(
@@ -241,7 +251,7 @@ def test_joint_and_prm_value_the_steps_of_foreign_rows(
         started(prm, base, data, "--kind", kind, "--overwrite", "true")
     check(trained_on, own, *(STEPS, WRONG) * 2)
     ends = [i for row in trained_on for values in row["values"] for i, v in enumerate(values) if v >= 0]
-    lengths = [len(ids) for steps in (STEPS, WRONG) for ids in sampled(own, steps).step_ids or ()]
+    lengths = [len(ids) for steps in (STEPS, WRONG) for ids in ids_of(sampled(own, steps))]
     assert sorted(ends) == sorted([sum(lengths[a : a + k]) - 1 for a in (0, 3) for k in (1, 2, 3)] * 2)
 
 

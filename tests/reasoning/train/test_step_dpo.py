@@ -347,7 +347,8 @@ def write_pairs(path: Path, base: Path, numbers: range) -> Path:
         steps = [f" <<{a}+{b}={a + b}>>\n", f" <<{a}-{b}={a - b}>>\n"]
         sides = [Side(s, tuple(ids := tokenizer.encode(s)), (1,) * len(ids), 0.5, 4) for s in steps]
         prompt = tuple(tokenizer.encode(f"Question: {a} and {b}{' more' * (n % 4)}?\nAnswer:"))
-        one = Preference(f"q/{n}", "?", str(a + b), (), prompt, *sides, "test", margin=0.1 * (n % 7))
+        more = {"margin": 0.1 * (n % 7), "tokenizer": tokenizer.checksum}
+        one = Preference(f"q/{n}", "?", str(a + b), (), prompt, *sides, "test", **more)
         rows.append(json.dumps(one.to_json()))
     path.write_text("\n".join(rows) + "\n")
     return path
