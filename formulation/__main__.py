@@ -129,8 +129,8 @@ def _description_parser() -> Parser:
         "reading", "By rules alone unless a policy is named: `--policy embedded` starts the model of this machine."
     )
     add = reading.add_argument
-    add("--policy", help="a language model: embedded, a folder, a hub name, or a server (see reasoning.solve)")
-    add("--adapter", metavar="FOLDER", help="its LoRA adapter (default: the one shipped for the embedded model)")
+    add("--policy", help="a language model, as in reasoning.solve (embedded: smollm2-135m, trained for this)")
+    add("--adapter", metavar="FOLDER", help="its LoRA adapter (default: the one shipped for the model)")
     add("--method", choices=METHODS, default="search", help="how it reads (default: search)")
     add("--format", choices=FORMATS, default="auto", help="what it writes: lines, json (default: what it is made for)")
     add("--samples", type=int, default=SAMPLES, help=f"drafts that it writes (default: {SAMPLES})")

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "solve": ("reasoning.solve", "search for solutions of a task's problems"),
     "serve": ("reasoning.serve", "an OpenAI-compatible server and its page"),
     "formulate": ("formulation", "optimisation models: read from a text, solved, verified, explained, compared"),
+    "models": ("reasoning.models", "the models that come by name: list, pull, path, remove"),
     "doctor": ("reasoning.doctor", "what is installed, found, missing"),
     "runs": ("reasoning.runs", "list, show, export and compare saved runs"),
     "collect": ("reasoning.collect", "training data from search"),

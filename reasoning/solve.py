@@ -20,6 +20,7 @@ from data.scale import SCALE_NAMES, Scale, add_scale_options
 from reasoning.cli import Parser, duration, key_value, run_command
 from reasoning.config import SolveConfig, read_recipe
 from reasoning.engine.base import EngineError
+from reasoning.models import CATALOGUE
 from reasoning.profiles import PROFILES
 from reasoning.rewards import REWARDS
 from reasoning.runs import ProblemResult, Run, open_run, totals
@@ -60,8 +61,13 @@ def _parser() -> Parser:
 
     policy = parser.add_argument_group("policy")
     add = policy.add_argument
-    add("--policy", help="a model folder, a hub name, NAME@http://host:port/v1, or toy (default: the embedded model)")
-    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the embedded model)")
+    add(
+        "--policy",
+        metavar="MODEL",
+        help=f"{', '.join(CATALOGUE)}, a folder, a GGUF file, a hub name, NAME@http://host:port/v1, or toy "
+        "(default: the best that this machine holds)",
+    )
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the model)")
     add("--profile", help=f"how the policy is asked: auto, {', '.join(PROFILES)}")
     add("--prompts", metavar="FILE.json", help="prompts to spread samples over (see python -m reasoning.prompts build)")
     add("--backend", help="vllm or transformers (default: vLLM where installed)")

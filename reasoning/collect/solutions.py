@@ -28,6 +28,7 @@ from reasoning.collect.sampler import (
     positive,
     training_task,
 )
+from reasoning.profiles import get_profile
 
 __all__ = ["add_options", "balanced", "rows_of", "run"]
 
@@ -43,6 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=positive, default=8, metavar="K", help="samples of each question (default: 8)")
     add("--keep", choices=("distinct", "rft"), default="distinct", help="rft: correct ones whose equations differ")
     add("--per-question-cap", type=positive, metavar="N", help="rows of one question at most, right and wrong in turn")
+    add(
+        "--prompts-of",
+        metavar="PROFILE",
+        help="rows carry this profile's prompt, not the one sampled from: training then needs no worked examples",
+    )
     add("--out", type=Path, required=True, metavar="FILE.jsonl", help="goes on where an earlier call ended")
     add_policy_options(parser)
 
@@ -55,13 +61,16 @@ def run(args: argparse.Namespace) -> int:
     jobs = {problem.id: problem for problem in problems if problem.answer is not None}
     if not jobs:
         raise UserError(f"{args.task} has no questions with answers at offset {args.offset}")
-    names = ("task", "split", "samples", "keep", "per_question_cap")
+    other = None if args.prompts_of is None else get_profile(args.prompts_of)
+    names = ("task", "split", "samples", "keep", "per_question_cap", *(("prompts_of",) if other else ()))
     settings = {"rows": "solutions", **{k: getattr(args, k) for k in names}, **describe_policy(args)}
 
     async def one(sampler: Sampler, problem: Problem) -> Built:
         prompt = sampler.policy.prompt(problem)
         samples = await sampler.samples(problem, prompt, "", args.samples)
         tokenizer = sampler.policy.engine.tokenizer.checksum
+        if other is not None:
+            prompt = other.prompt(task, problem, sampler.policy.engine.tokenizer)
         return rows_of(problem, prompt, samples, settings, args.keep, args.per_question_cap, tokenizer)
 
     seconds = asyncio.run(build_file(args, task, "solutions", settings, jobs, one, _shown))

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from data.errors import UserError
 from reasoning.cli import Parser, key_value, run_command
 from reasoning.config import read_recipe
+from reasoning.models import CATALOGUE
 from reasoning.runs import runs_root
 from reasoning.serve.settings import ServeConfig
 
@@ -54,8 +55,13 @@ def _parser() -> Parser:
 
     policy = parser.add_argument_group("policy and presets")
     add = policy.add_argument
-    add("--policy", help="a model folder, a hub name, NAME@http://host:port/v1, or toy (default: the embedded model)")
-    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the embedded model)")
+    add(
+        "--policy",
+        metavar="MODEL",
+        help=f"{', '.join(CATALOGUE)}, a folder, a GGUF file, a hub name, NAME@http://host:port/v1, or toy "
+        "(default: the best that this machine holds)",
+    )
+    add("--adapter", metavar="FOLDER", help="a LoRA adapter, or none (default: the one shipped for the model)")
     add("--backend", help="vllm or transformers (default: vLLM where installed)")
     add("--engine", action="append", metavar="KEY=VALUE", help="an engine option, passed through; may be repeated")
     add("--reward", help="the process reward of presets that name none (default: auto)")

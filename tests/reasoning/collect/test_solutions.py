@@ -186,3 +186,11 @@ def test_a_question_too_long_for_the_model_is_counted_and_the_rest_goes_on(tmp_p
     assert notes(out)["too long"] == 1
     assert notes(out)["groups"] == len(TERMS) + 1
     assert "1 too long" in capsys.readouterr().out
+
+
+def test_rows_may_carry_another_profile_s_prompt(tmp_path):
+    as_sampled = [Solution.of(row) for row in rows(solutions(tmp_path / "a"))]
+    other = [Solution.of(row) for row in rows(solutions(tmp_path / "b", "--prompts-of", "program"))]
+    assert sorted((row.id, row.step_ids) for row in other) == sorted((row.id, row.step_ids) for row in as_sampled)
+    assert all(ByteTokenizer().decode(row.prompt_ids).endswith(f"{row.question}\nAnswer:\n") for row in other)
+    assert all("answer = " in ByteTokenizer().decode(row.prompt_ids) for row in other)
