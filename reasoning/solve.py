@@ -164,6 +164,8 @@ def _solve(argv: list[str]) -> int:
         raise UserError(f"--show must be a number of at least 0, not {show}")
     config = SolveConfig.of(settings)
     solver = Solver(**config.model_dump())
+    # What the default comes to here is what other machines of a cluster are told.
+    config = config.model_copy(update={"policy": solver.config.policy})
     problems = solver.load()
     if not problems:
         raise UserError(f"{settings['task']} has no problems at offset {solver.config.offset}")

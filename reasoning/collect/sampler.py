@@ -103,11 +103,12 @@ def describe_policy(args: argparse.Namespace) -> dict[str, Any]:
 
     An adapter is told by its content too, so that a file is never continued with another one of the same name.
     """
+    args.policy = named(args.policy)  # what the default comes to here is what workers elsewhere are told
     adapter = adapter_of(args)
     weights = Path(adapter or "none") / "adapter_model.safetensors"
     names = ("profile", "temperature", "top_p", "max_answer_tokens", "seed")
     return {
-        "policy": named(args.policy),
+        "policy": args.policy,
         "adapter": label(adapter),
         **{name: getattr(args, name) for name in names},
         "adapter_sha256": file_digest(weights) if weights.is_file() else None,
