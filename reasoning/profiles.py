@@ -10,7 +10,6 @@ from data.errors import UserError
 from data.records import Problem
 from reasoning.cards import card_of
 from reasoning.engine.base import Engine, EngineError, Tokenizer
-from reasoning.models import CATALOGUE
 from reasoning.prompts import PLAIN, Prompt
 from reasoning.tasks.answers import final_answer
 from reasoning.tasks.base import Task
@@ -134,6 +133,10 @@ PROFILES: Final = {
 }
 
 
+# How each model of the catalogue is best asked for programs (docs/models.md).
+_PROGRAMS: Final = {"qwen2.5-coder-1.5b": "program", "qwen2.5-coder-0.5b": "program-chat"}
+
+
 def _user(*parts: str) -> dict[str, str]:
     """A user's turn in a conversation; empty parts are left out."""
     return {"role": "user", "content": "\n\n".join(part for part in parts if part)}
@@ -162,8 +165,8 @@ def choose_profile(policy: str | None, adapter: str | None, engine: Engine, task
             raise UserError(f"the card of the adapter {adapter}: {error}") from None
     if policy in ("toy", "smollm2-135m"):
         return PROFILES["lines"]
-    if policy in CATALOGUE and getattr(task, "arithmetic", False):
-        return PROFILES["program"]
+    if policy is not None and policy in _PROGRAMS and getattr(task, "arithmetic", False):
+        return PROFILES[_PROGRAMS[policy]]
     try:
         engine.tokenizer.chat([{"role": "user", "content": ""}])
     except EngineError:

@@ -313,13 +313,7 @@ def _build(model: str, adapter: Path | None, options: dict[str, str], log: Path 
         if adapter is not None:
             arguments |= _lora_arguments(adapter)
         arguments |= chosen
-        kernels = current_platform.is_cpu() and arguments["enforce_eager"] and "ir_op_priority" not in arguments
-        if kernels:
-            from reasoning.engine.vllm_cpu import PRIORITY
-
-            arguments["ir_op_priority"] = PRIORITY
-        environment = _cpu_environment(eager=arguments["enforce_eager"]) if current_platform.is_cpu() else {}
-        with _spawning(log, environment, kernels):
+        with _spawning(log, _cpu_environment(eager=arguments["enforce_eager"]) if current_platform.is_cpu() else {}):
             return [AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))]
     except (EngineError, UserError):
         raise
@@ -421,7 +415,7 @@ def _message(error: Exception) -> str:
 
 
 @contextmanager
-def _spawning(log: Path | None, environment: Mapping[str, str], kernels: bool) -> Iterator[None]:
+def _spawning(log: Path | None, environment: Mapping[str, str]) -> Iterator[None]:
     """While vLLM starts its processes from this thread: have `_ChildSetup` set them up.
 
     Also keep multiprocessing from importing the main module into them, which need nothing from it: a user's script
@@ -430,7 +424,7 @@ def _spawning(log: Path | None, environment: Mapping[str, str], kernels: bool) -
     # multiprocessing hands this dict to every process it starts, and it is the first thing unpickled there.
     config: dict[str, Any] = getattr(multiprocessing.current_process(), "_config", {})
     key = f"stepsolver-{threading.get_ident()}"
-    config[key] = _ChildSetup(log, environment, threading.get_ident(), kernels=kernels)
+    config[key] = _ChildSetup(log, environment, threading.get_ident())
     main = sys.modules["__main__"].__dict__
     kept: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
     main["__spec__"] = None
@@ -447,20 +441,17 @@ class _ChildSetup:
     vLLM's processes do not notice that this one is killed, and write warnings and tracebacks to its terminal.
     """
 
-    def __init__(
-        self, log: Path | None, environment: Mapping[str, str], thread: int | None = None, *, kernels: bool = False
-    ) -> None:
-        self.log, self.environment, self.thread, self.kernels = log, environment, thread, kernels
+    def __init__(self, log: Path | None, environment: Mapping[str, str], thread: int | None = None) -> None:
+        self.log, self.environment, self.thread = log, environment, thread
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.thread not in (None, threading.get_ident()):
             return type(None), ()
-        return _enter_child, (os.getpid(), self.log, self.environment, self.kernels)
+        return _enter_child, (os.getpid(), self.log, self.environment)
 
 
-def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str], kernels: bool) -> _ChildSetup:
+def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str]) -> _ChildSetup:
     """In a new process, before anything is imported: end when `parent` ends, write to `log`, read `environment`.
-    With `kernels` those of `reasoning.engine.vllm_cpu` are installed.
 
     Ctrl-C reaches every process of the terminal's group; here it is blocked, because `parent` closes its engine.
     """
@@ -472,11 +463,7 @@ def _enter_child(parent: int, log: Path | None, environment: Mapping[str, str], 
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.close(file)
-    if kernels:
-        from reasoning.engine import vllm_cpu
-
-        vllm_cpu.install()
-    return _ChildSetup(log, environment, kernels=kernels)
+    return _ChildSetup(log, environment)
 
 
 def _die_with(parent: int, log: Path | None) -> None:
