@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import UserError
 
-__all__ = ["METHOD_FIELDS", "SolveConfig", "read_recipe"]
+__all__ = ["DEFAULT_METHOD", "METHOD_FIELDS", "SolveConfig", "read_recipe"]
+
+# What searches where no method is named: most accuracy a minute with the default model (docs/models.md).
+DEFAULT_METHOD: Final[Mapping[str, Any]] = {"method": "best-of-n", "n": 8, "vote": "weighted"}
 
 # Settings that are parameters of the search method, and what the method calls them.
 METHOD_FIELDS = {
@@ -50,7 +53,7 @@ class SolveConfig(BaseModel):
     profile: str = "auto"
     prompts: str | None = None
 
-    method: str = "beam"
+    method: str = "best-of-n"
     n: Positive | None = None
     beam_width: Positive | None = None
     expand: Positive | None = None
@@ -88,9 +91,15 @@ class SolveConfig(BaseModel):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Checked settings; a UserError names the first one that is unknown or impossible."""
+        """Checked settings; a UserError names the first one that is unknown or impossible.
+
+        Without a method they are those of DEFAULT_METHOD where they are not given.
+        """
+        given = {key.replace("-", "_"): value for key, value in values.items()}
+        if given.get("method") is None:
+            given = {**DEFAULT_METHOD, **{key: value for key, value in given.items() if value is not None}}
         try:
-            return cls.model_validate({key.replace("-", "_"): value for key, value in values.items()})
+            return cls.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])

@@ -201,21 +201,28 @@ class Policy:
         """The step that a program's next line is, by running it after the lines `before`.
 
         A line that fails is INVALID, with the reason as its note. Two lines that leave the same variables have the
-        same meaning.
+        same meaning. A program that ends without an `answer` answers what its last line assigned, as in program-aided
+        language models (arXiv 2211.10435).
         """
         line = text.strip()
         if line.startswith(_FENCE) and not before.strip() and not ended:  # a chat model's program begins
             return self._step(segments, text, Finish.STEP)
-        if not line or line.startswith(("Question:", _FENCE)):  # it ends here, without an answer
-            return self._step(segments, text, Finish.END)
+        over = not line or line.startswith(("Question:", _FENCE))
         try:
             lines = (old for old in before.split("\n") if not old.lstrip().startswith(_FENCE))
-            variables = run_line(line, run_program("\n".join(lines)))
+            variables = run_program("\n".join(lines))
+            if not over:
+                variables = run_line(line, variables)
         except ProgramError as error:
             return self._step(segments, text, Finish.INVALID, note=str(error))
-        meaning = state_key(variables)
+        over = over or ended or text.endswith("\n\n")
+        if not variables:
+            return self._step(segments, text, Finish.END if over else Finish.STEP)
         if "answer" not in variables:
-            return self._step(segments, text, Finish.END if ended else Finish.STEP, meaning=meaning)
+            if not over:
+                return self._step(segments, text, Finish.STEP, meaning=state_key(variables))
+            variables["answer"] = next(reversed(variables.values()))
+        meaning = state_key(variables)
         answer = self.task.canonical(spell(variables["answer"]))
         if answer is None:
             note = "the final answer is not of the task's kind"

@@ -78,7 +78,7 @@ def _parser() -> Parser:
 
     search = parser.add_argument_group("search")
     add = search.add_argument
-    add("--method", help="one of the methods below, or module:Class (default: beam)")
+    add("--method", help="one of the methods below, or module:Class (default: best-of-n with --n 8 --vote weighted)")
     add("--n", type=int, help=f"{_having('n')}: samples")
     add("--beam-width", type=int, metavar="B1", help=f"{_having('width')}: beams kept")
     add("--expand", type=int, metavar="B2", help=f"{_having('expand')}: steps sampled from each node")

@@ -86,7 +86,7 @@ class Solver(Synchronous):
     def __init__(
         self,
         task: str | Task = "gsm8k",
-        method: str | Algorithm = "beam",
+        method: str | Algorithm | None = None,
         policy: str | Engine | None = None,
         reward: str | Reward = "auto",
         **settings: Any,

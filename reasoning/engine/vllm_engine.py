@@ -26,6 +26,7 @@ from typing import Any, Literal, get_args
 from data.errors import UserError, one_line
 from reasoning.engine.base import Capabilities, Completion, EngineError, PromptTooLong, Sampling
 from reasoning.engine.flops import size_of_folder
+from reasoning.engine.forms import computed
 from reasoning.engine.tokenizer import HFTokenizer
 from search.types import Cancelled, Usage
 
@@ -336,12 +337,13 @@ def _cpu_arguments(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     from transformers import AutoConfig
     from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-    longest = getattr(AutoConfig.from_pretrained(model).get_text_config(), "max_position_embeddings", CPU_MAX_CONTEXT)
+    config = AutoConfig.from_pretrained(model)
+    longest = getattr(config.get_text_config(), "max_position_embeddings", CPU_MAX_CONTEXT)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     context = chosen.get("max_model_len")
     context = context if isinstance(context, int) and context > 0 else min(longest, CPU_MAX_CONTEXT)
     arguments = {
-        "dtype": "bfloat16",
+        "dtype": computed(Path(model), config),
         "enforce_eager": True,  # compiling takes minutes
         "block_size": 32,  # prefixes are shared by whole blocks: vLLM's 128 is longer than many questions
         "max_num_seqs": 64,

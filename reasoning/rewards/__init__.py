@@ -24,13 +24,14 @@ def choose_reward(name: str, adapter: str | None) -> str:
     """The reward that `--reward` means; `auto` is decided by the card of the policy's adapter.
 
     `own-value` where the adapter gives a value at each step's border, `generative` where it gives one when it is asked
-    after a step, `self-eval` where it gives none.
+    after a step, and where it gives none `logprob`, which costs nothing and told right from wrong better than
+    `self-eval` where both were measured (docs/models.md).
     """
     if name != "auto":
         return name
     card = card_of(adapter)
     if card is None or card.value is None:
-        return "self-eval"
+        return "logprob"
     return "own-value" if card.value.position == "border" else "generative"
 
 

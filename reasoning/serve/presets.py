@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.errors import UserError
-from reasoning.config import METHOD_FIELDS, SolveConfig, read_recipe
+from reasoning.config import DEFAULT_METHOD, METHOD_FIELDS, SolveConfig, read_recipe
 from reasoning.methods import load_method
 from reasoning.rewards.layouts import LAYOUTS
 from reasoning.serve.settings import ServeConfig
@@ -98,7 +98,9 @@ def _of_recipe(name: str, path: Path, config: ServeConfig) -> Preset:
             )
     settings = {key: value for key, value in settings.items() if key not in _OF_A_JOB}
     task = settings.pop("task", None)
-    settings = {"method": "beam", "reward": config.reward} | settings
+    if "method" not in settings:
+        settings = {**DEFAULT_METHOD, **settings}
+    settings = {"reward": config.reward} | settings
     try:
         checked = SolveConfig.of(settings | ({"task": task} if task is not None else {}))
         load_method(checked.method, checked.method_params)

@@ -46,7 +46,7 @@ class ProgramError(ValueError):
 
 
 def run_program(text: str) -> dict[str, Value]:
-    """The variables after all lines of a program. Raises ProgramError."""
+    """The variables after all lines of a program, the one assigned last at the end. Raises ProgramError."""
     if text.removesuffix("\n").count("\n") >= MAX_LINES:
         raise ProgramError(f"the program is longer than {MAX_LINES} lines")
     variables: dict[str, Value] = {}
@@ -161,7 +161,9 @@ class _Run:
         if isinstance(target, ast.Name):
             if len(target.id) > MAX_NAME:
                 raise ProgramError(f"a name is longer than {MAX_NAME} characters")
-            self.variables[target.id] = self.spend(value)
+            kept = self.spend(value)
+            self.variables.pop(target.id, None)  # what is assigned last stands last
+            self.variables[target.id] = kept
         elif isinstance(target, ast.Tuple | ast.List):
             if not isinstance(value, tuple):
                 raise ProgramError(f"{len(target.elts)} names cannot take one number")

@@ -47,7 +47,7 @@ def test_a_solver_takes_it_unless_told_otherwise(there: Path, tmp_path: Path) ->
     for settings in ({"adapter": "none"}, {"task": "math500"}, {"policy": "toy"}, {"policy": ToyEngine()}):
         told = Solver(**{"task": "gsm8k", **settings}).describe()
         assert told["adapter"] is None
-        assert told["reward"] == "self-eval"
+        assert told["reward"] == "logprob"
         assert _policy(told) == told["policy"]
     other = shutil.copytree(there, tmp_path / "other")
     told = Solver("gsm8k", adapter=str(other), reward="logprob").describe()

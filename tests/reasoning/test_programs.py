@@ -39,7 +39,10 @@ def sample(*texts: str, unit: str = "step", before: str = "", profile: str = "pr
         ("answer = 20 - 14.50\n", Finish.ANSWER, "11/2", None),
         ("answer = 7<eos>", Finish.ANSWER, "7", None),
         ("answer = 7 / 2  # each\n", Finish.ANSWER, "7/2", None),
-        ("price = 3<eos>", Finish.END, None, None),
+        ("price = 3<eos>", Finish.ANSWER, "3", None),
+        ("price = 3\n\n", Finish.ANSWER, "3", None),
+        ("# nothing is known\n", Finish.STEP, None, None),
+        ("# nothing is known<eos>", Finish.END, None, None),
         ("\n", Finish.END, None, None),
         ("<eos>", Finish.END, None, None),
         ("Question: more\n", Finish.END, None, None),
@@ -64,6 +67,14 @@ def test_a_line_is_run_after_those_before_it() -> None:
     (step,) = sample("answer = total * 2\n", before="price = 1.5\ntotal = price + 2\n").steps
     assert (step.finish, step.answer) == (Finish.ANSWER, "7")
     assert step.meaning == "answer=7; price=3/2; total=7/2"
+
+
+@pytest.mark.parametrize("end", ["\n", "<eos>", "Question: more\n", "# the profit<eos>"])
+def test_a_program_that_ends_without_an_answer_answers_what_it_assigned_last(end: str) -> None:
+    before = "profit = 0\ncost = 4000\nsales = 4800\nprofit = sales - cost\n"
+    (step,) = sample(end, before=before).steps
+    assert (step.finish, step.answer) == (Finish.ANSWER, "800")
+    assert step.meaning == "answer=800; cost=4000; profit=800; sales=4800"
 
 
 def test_a_whole_program_is_a_chain_that_ends_with_its_answer() -> None:

@@ -43,14 +43,12 @@ def searched(engine, **settings):
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    ("position", "reward"), [("border", "own-value"), ("after", "generative"), (None, "self-eval")]
-)
+@pytest.mark.parametrize(("position", "reward"), [("border", "own-value"), ("after", "generative"), (None, "logprob")])
 def test_the_default_reward_is_what_the_policy_s_adapter_offers(tmp_path, position, reward):
     told, solved = searched(ToyEngine(0.5), adapter=adapter(tmp_path, position))
     assert told["reward"] == reward
     assert all(s.result.failed is None and s.tree.failures == {} for s in solved)
-    assert all((s.result.reward_tokens == 0) == (reward == "own-value") for s in solved)
+    assert all((s.result.reward_tokens > 0) == (reward == "generative") for s in solved)
 
 
 def test_an_adapter_s_name_is_no_reason_to_change_a_reward_that_was_named(tmp_path):

@@ -47,7 +47,8 @@ def test_every_method_ends_with_the_table_and_the_summary(problems, tmp_path, ca
     assert summary["correct"] == round(summary["accuracy"] * 12)
     assert summary["ci95"][0] <= summary["accuracy"] <= summary["ci95"][1]
     rewarded = method in ("beam", "dvts", "mcts")
-    assert (summary["reward_tokens"] > 0) == rewarded == (summary["reward"] == "self-eval")
+    assert rewarded == (summary["reward"] == "logprob")
+    assert summary["reward_tokens"] == 0
     policy = summary["prompt_tokens"] - summary["cached_tokens"] + summary["completion_tokens"]
     assert summary["computed_tokens"] == policy + summary["reward_tokens"]
     out = capsys.readouterr().out
@@ -115,7 +116,8 @@ def test_the_token_budget_is_kept_for_every_problem(problems):
         (["X", "--vote", "loudest"], "majority, weighted, best"),
         (["X", "--reward", "vibes"], "unknown reward 'vibes'"),
         (["X", "--reward", "logprob", "--reward-policy", "toy"], "--reward-policy goes with --reward generative"),
-        (["X", "--reward-good", "yes"], "single one"),
+        (["X", "--reward", "self-eval", "--reward-good", "yes"], "single one"),
+        (["X", "--reward-good", "yes"], "--reward-good goes with --reward self-eval"),
         (["X", "--profile", "poem"], "lines"),
         (["X", "--profile", "chat"], "chat template"),
         (["X", "--engine", "speed=9"], "latency"),

@@ -176,3 +176,14 @@ def test_the_log_probability_reward_is_the_geometric_mean_of_the_last_step():
     outcome = asyncio.run(MeanLogprob().evaluate(partial(ScriptedEngine(), "abc\n", "de\n")))
     assert outcome.value == pytest.approx(2.718281828**-0.5)
     assert outcome.usage.computed == 0
+
+
+def test_where_no_method_is_named_eight_solutions_vote_by_their_rewards():
+    told = Solver("gsm8k", policy="toy").describe()
+    assert (told["method"], told["params"]["n"], told["params"]["vote"]) == ("best-of-n", 8, "weighted")
+    told = Solver("gsm8k", policy="toy", n=3).describe()
+    assert (told["method"], told["params"]["n"], told["params"]["vote"]) == ("best-of-n", 3, "weighted")
+    told = Solver("gsm8k", "best-of-n", "toy").describe()
+    assert (told["params"]["n"], told["params"]["vote"]) == (16, "majority")
+    with pytest.raises(UserError, match="best-of-n.*width"):
+        Solver("gsm8k", policy="toy", beam_width=2)

@@ -40,7 +40,7 @@ def test_a_question_with_a_task_is_searched_and_its_answer_extracted():
 
 
 def test_usage_counts_every_token_of_policy_and_reward():
-    answer = post(chat(model="toy/beam")).json()
+    answer = post(chat(model="toy/beam"), reward="self-eval").json()
     usage, own = answer["usage"], answer["stepsolver"]["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
     assert usage["total_tokens"] - usage["prompt_tokens_details"]["cached_tokens"] == own["computed_tokens"]
@@ -49,7 +49,7 @@ def test_usage_counts_every_token_of_policy_and_reward():
 
 
 def test_without_a_task_the_best_scored_text_is_the_answer():
-    answer = post(chat(task=None, model="toy/best-of-n", stepsolver={"n": 4})).json()
+    answer = post(chat(task=None, model="toy/best-of-n", stepsolver={"n": 4}), reward="self-eval").json()
     found = answer["stepsolver"]
     assert (found["task"], found["answer"]) == (None, answer["choices"][0]["message"]["content"])
     assert found["score"] == max(one["score"] for one in found["alternatives"])
