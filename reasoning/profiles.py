@@ -133,8 +133,8 @@ PROFILES: Final = {
 }
 
 
-# How each model of the catalogue is best asked for programs (docs/models.md).
-_PROGRAMS: Final = {"qwen2.5-coder-1.5b": "program", "qwen2.5-coder-0.5b": "program-chat"}
+# The models of the catalogue that are asked for programs, and how (measured: docs/models.md).
+_CODERS: Final = frozenset({"qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"})
 
 
 def _user(*parts: str) -> dict[str, str]:
@@ -165,8 +165,8 @@ def choose_profile(policy: str | None, adapter: str | None, engine: Engine, task
             raise UserError(f"the card of the adapter {adapter}: {error}") from None
     if policy in ("toy", "smollm2-135m"):
         return PROFILES["lines"]
-    if policy is not None and policy in _PROGRAMS and getattr(task, "arithmetic", False):
-        return PROFILES[_PROGRAMS[policy]]
+    if policy in _CODERS and getattr(task, "arithmetic", False):
+        return PROFILES["program-chat"]
     try:
         engine.tokenizer.chat([{"role": "user", "content": ""}])
     except EngineError:

@@ -164,7 +164,7 @@ def test_a_prompt_s_own_demonstrations_are_programs_as_they_stand() -> None:
 
 def test_programs_are_for_models_of_the_catalogue_and_tasks_of_numbers() -> None:
     engine = ScriptedEngine()
-    assert choose_profile("qwen2.5-coder-1.5b", None, engine, get_task("gsm8k")).name == "program"
+    assert choose_profile("qwen2.5-coder-1.5b", None, engine, get_task("gsm8k")).name == "program-chat"
     assert choose_profile("qwen2.5-coder-0.5b", None, engine, get_task("rg:gsm_symbolic")).name == "program-chat"
     assert choose_profile("qwen2.5-coder-1.5b", None, engine, get_task("math500")).name != "program"
     assert choose_profile("smollm2-135m", None, engine, get_task("gsm8k")).name == "lines"
