@@ -185,5 +185,5 @@ def test_where_no_method_is_named_eight_solutions_vote_by_their_rewards():
     assert (told["method"], told["params"]["n"], told["params"]["vote"]) == ("best-of-n", 3, "weighted")
     told = Solver("gsm8k", "best-of-n", "toy").describe()
     assert (told["params"]["n"], told["params"]["vote"]) == (16, "majority")
-    with pytest.raises(UserError, match="best-of-n.*width"):
+    with pytest.raises(UserError, match=r"best-of-n.*width"):
         Solver("gsm8k", policy="toy", beam_width=2)
