@@ -27,7 +27,7 @@ def questions(tmp_path, monkeypatch):
 
 
 def run(folder, *arguments):
-    common = ["--policy", "toy", "--engine", "error=0.3", "--out", str(folder / "out")]
+    common = ["--policy", "toy", "--engine", "error=0.3", "--reward", "self-eval", "--out", str(folder / "out")]
     return frontier.main([*common, *arguments])
 
 

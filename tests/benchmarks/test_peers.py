@@ -35,7 +35,13 @@ def job(url: str = "http://127.0.0.1:1/v1") -> Job:
 def test_lockstep_and_one_by_one_do_the_same_work_as_together() -> None:
     async def searches() -> list[list[tuple[str, int, int]]]:
         async with Plain(
-            policy="toy", reward="self-eval", beam_width=3, expand=2, max_depth=6, profile="lines-zero-shot"
+            method="beam",
+            policy="toy",
+            reward="self-eval",
+            beam_width=3,
+            expand=2,
+            max_depth=6,
+            profile="lines-zero-shot",
         ) as solver:
             ways = [
                 await together(solver, PROBLEMS, 5),
@@ -70,7 +76,14 @@ def test_lockstep_waits_for_the_slowest_of_a_batch() -> None:
 
     async def waves() -> tuple[int, int]:
         engine = Counting()
-        settings = {"reward": "logprob", "beam_width": 2, "expand": 2, "max_depth": 5, "profile": "lines-zero-shot"}
+        settings = {
+            "method": "beam",
+            "reward": "logprob",
+            "beam_width": 2,
+            "expand": 2,
+            "max_depth": 5,
+            "profile": "lines-zero-shot",
+        }
         async with Plain(policy=engine, **settings) as solver:
             trees = await lockstep(solver, PROBLEMS)
             depth = max(t.memo["depth"] for t in trees)

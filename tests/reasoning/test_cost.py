@@ -175,7 +175,8 @@ def test_the_commands_tell_what_a_run_cost(tmp_path, monkeypatch, capsys):
     (tmp_path / "data" / "gsm8k").mkdir(parents=True)
     (tmp_path / "data" / "gsm8k" / "test.jsonl").write_text('{"question": "What is 1 + 2?", "answer": "#### 3"}\n')
     summary = tmp_path / "s.json"
-    assert solve(["gsm8k", "--policy", "toy", "--method", "beam", "--run", "a", "--json", str(summary)]) == 0
+    search = ["gsm8k", "--policy", "toy", "--method", "beam", "--reward", "self-eval"]
+    assert solve([*search, "--run", "a", "--json", str(summary)]) == 0
     told = json.loads(summary.read_text())
     assert (told["hit_rate"], told["reward_hit_rate"]) == (0, 0)
     assert told["flops"] > 2 * 1_000_000 * told["computed_tokens"]

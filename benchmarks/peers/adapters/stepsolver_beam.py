@@ -78,6 +78,7 @@ def solve(job: Job, server: Server, mode: str) -> list[str]:
 
     async def everything() -> list[str]:
         async with Plain(
+            method="beam",
             policy=f"{job.model}@{job.url}",
             engine={"tokenizer": job.tokenizer, "max_in_flight": "256"},
             profile="lines-zero-shot",
