@@ -377,7 +377,7 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory, embedded_model: str) -
     port, cores = free_port(), sorted(os.sched_getaffinity(0))
     log = tmp_path_factory.mktemp("vllm") / "server.log"
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", embedded_model]
-    command += ["--served-model-name", SERVED, "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16"]
+    command += ["--served-model-name", SERVED, "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
     command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "1024", "--enable-prompt-tokens-details"]
     command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]  # see open_vllm's CPU defaults
     environment = {
@@ -423,7 +423,7 @@ def on(server: Served, test: Callable[[ServerEngine], Awaitable[None]], **option
 
 @pytest.mark.engine
 class TestServer(Conformance):
-    tolerance = 0.25  # bfloat16
+    tolerance = 0.05  # its kernels sum in another order than the reference
     spread = 0.15
     prefix_cache = True
     cancel_after = 1.0
@@ -523,7 +523,7 @@ PROBLEMS = [Problem(f"p{n}", f"A box holds {n + 2} pens. How many pens do 3 boxe
 def test_a_search_on_a_server_counts_what_it_cost(vllm_server: Served) -> None:
     async def test(engine: ServerEngine) -> None:
         settings: dict[str, Any] = {"beam_width": 2, "expand": 2, "max_depth": 2, "max_step_tokens": 32}
-        async with Solver("gsm8k", "beam", engine, profile="lines", **settings) as solver:
+        async with Solver("gsm8k", "beam", engine, "self-eval", profile="lines", **settings) as solver:
             rows = await solver.arun(PROBLEMS[:2])
         for row in rows:
             assert row.failed is None
