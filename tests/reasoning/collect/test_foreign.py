@@ -130,19 +130,8 @@ def test_what_a_stored_tree_gives_says_whose_ids_it_holds(
     from reasoning.solve import main as solve
 
     monkeypatch.setenv("STEPSOLVER_RUNS", str(tmp_path / "runs"))
-    search = [
-        "gsm8k",
-        "--data-dir",
-        str(data_dir(tmp_path)),
-        *TOY,
-        "--method",
-        "mcts",
-        "--iterations",
-        "12",
-        "--reward",
-        "self-eval",
-    ]
-    assert solve([*search, "--split", "train", "--run", "trees"]) == 0
+    search = ["gsm8k", "--data-dir", str(data_dir(tmp_path)), *TOY, "--method", "mcts", "--iterations", "12"]
+    assert solve([*search, "--reward", "self-eval", "--split", "train", "--run", "trees"]) == 0
     labels, pairs = tmp_path / "labels.jsonl", tmp_path / "pairs.jsonl"
     assert main(["labels", "trees", "--how", "tree", "--out", str(labels)]) == 0
     assert main(["preferences", "--run", "trees", "--how", "siblings-cpl", "--out", str(pairs)]) == 0

@@ -131,19 +131,8 @@ def test_a_stored_run_gives_labels_and_pairs(tmp_path, monkeypatch):
     from reasoning.solve import main as solve
 
     monkeypatch.setenv("STEPSOLVER_RUNS", str(tmp_path / "runs"))
-    search = [
-        "gsm8k",
-        "--data-dir",
-        str(data_dir(tmp_path)),
-        *TOY,
-        "--method",
-        "mcts",
-        "--iterations",
-        "12",
-        "--reward",
-        "self-eval",
-    ]
-    assert solve([*search, "--split", "train", "--run", "trees"]) == 0
+    search = ["gsm8k", "--data-dir", str(data_dir(tmp_path)), *TOY, "--method", "mcts", "--iterations", "12"]
+    assert solve([*search, "--reward", "self-eval", "--split", "train", "--run", "trees"]) == 0
     out = tmp_path / "labels.jsonl"
     assert main(["labels", "trees", "--how", "tree", "--out", str(out)]) == 0
     found = [Solution.of(r) for r in rows(out)]
